@@ -1,0 +1,1 @@
+"""Data sources and the tf.data pipelines over any of them."""

@@ -1,0 +1,1 @@
+"""Losses that need no pixel label, and the pooling they share."""

@@ -1,0 +1,1 @@
+"""Networks: the VGG-16 backbone, the FCN, the CAM network, and how their weights start."""

@@ -1,0 +1,1 @@
+"""Built-in priors: activations to foreground probability to class probabilities."""

@@ -1,0 +1,1 @@
+"""The stages localize, masks and segment, the resumable loop and the run folder."""
