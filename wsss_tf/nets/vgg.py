@@ -1,4 +1,4 @@
-"""VGG-16's convolutions as a building block; colour order and mean subtraction are part of the graph."""
+"""VGG-16's convolutions as a building block, colour order and mean subtraction included."""
 
 from __future__ import annotations
 
