@@ -1,0 +1,87 @@
+"""What tests of several rooms share: seeds, a small data set, the real photos."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+# Read by TensorFlow when a test first imports it: warnings and errors only.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# (stem, suffix, split, tags, height, width): every photo has a size of its own, one is a single
+# row high, one has no tag, and PNG is there beside JPEG.
+_PHOTOS = (
+    ("a", ".jpg", "train", "cat", 32, 40),
+    ("b", ".jpg", "train", "dog cat", 45, 33),
+    ("c", ".png", "train", "dog", 37, 37),
+    ("d", ".jpg", "train", "", 29, 50),
+    ("e", ".png", "val", "cat", 40, 32),
+    ("f", ".jpg", "val", "dog", 1, 19),
+)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root of the checkout."""
+    return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def random_generator() -> np.random.Generator:
+    """A numpy generator that gives the same numbers in every run."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def _same_seeds() -> None:
+    """Seeds Python and, where a test module has loaded Keras, every generator Keras draws from."""
+    random.seed(0)
+    keras = sys.modules.get("keras")
+    if keras is not None:
+        keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def tagged_root(tmp_path: Path) -> Path:
+    """A tagged folder of 6 random photos: images/, masks/ (0 background, 1 cat, 2 dog), tags.csv.
+
+    A class is in a photo's mask exactly when it is in its tags.
+    """
+    root = tmp_path / "tagged"
+    generator = np.random.default_rng(0)
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True)
+    rows = [("photo", "split", "tags")]
+    for stem, suffix, split, tags, height, width in _PHOTOS:
+        name = f"images/{stem}{suffix}"
+        photo = generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        Image.fromarray(photo).save(root / name)
+        mask = np.zeros((height, width), np.uint8)
+        for column, tag in enumerate(tags.split()):
+            mask[:, column::3] = ("cat", "dog").index(tag) + 1
+        label_map = Image.fromarray(mask, mode="P")
+        label_map.putpalette([value for gray in range(256) for value in (gray, gray, gray)])
+        label_map.save(root / "masks" / f"{stem}.png")
+        rows.append((name, split, tags))
+    with open(root / "tags.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    return root
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """Folder of the real photos and weights, which may not be redistributed with the project."""
+    named = os.environ.get("WSSS_TF_REAL")
+    if not named:
+        pytest.skip("WSSS_TF_REAL is not set: it names the folder of real photos and weights")
+    folder = Path(named)
+    if not folder.is_dir():
+        pytest.fail(f"WSSS_TF_REAL must name a folder. Received: {named!r}")
+    return folder
