@@ -1,0 +1,61 @@
+"""The base of all settings, their number types, and how a rule over several keys is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+_INT32 = 2**31 - 1  # Seeds and steps travel through int32 tensors.
+
+Count = Annotated[int, Field(ge=1, le=_INT32)]
+Seed = Annotated[int, Field(ge=0, le=_INT32)]
+Side = Annotated[int, Field(ge=16, le=4096)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Momentum = Annotated[float, Field(ge=0.0, lt=1.0)]
+# Strict types would refuse YAML's lists here; their items stay strict.
+AsTuple = Field(strict=False)
+
+
+class Settings(BaseModel):
+    """A frozen section of a recipe: unknown keys, other types, NaN and infinity are errors."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True, strict=True)
+
+
+class Broken(NamedTuple):
+    """A rule over several keys that does not hold: which key, what it must be, what it is."""
+
+    keys: tuple[str | int, ...]
+    reason: str
+    received: Any
+
+
+def expanded(value: object) -> object:
+    """Returns a text or a path as a path with its ~ resolved, and anything else as it is."""
+    if not isinstance(value, (str, Path)):
+        return value
+    if not str(value).strip():
+        raise ValueError("must be a path, or null for none")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"must be a path; its ~ has no home folder ({error})") from error
+
+
+def report(title: str, broken: Sequence[Broken]) -> None:
+    """Raises one `pydantic.ValidationError` with every broken rule at its own key, if any."""
+    if broken:
+        errors = [
+            InitErrorDetails(
+                type=PydanticCustomError("rule", "{reason}", {"reason": rule.reason}),
+                loc=rule.keys,
+                input=rule.received,
+            )
+            for rule in broken
+        ]
+        raise ValidationError.from_exception_data(title, errors)
