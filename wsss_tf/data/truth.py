@@ -1,0 +1,78 @@
+"""The masks that predictions are scored with: checked as a whole, then one pair at a time.
+
+Only evaluation imports this. Training opens no mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsss_tf.data.sources import DataSet, Photo
+from wsss_tf.errors import DataError, DataProblems
+from wsss_tf.images import read_label_map, read_photo
+from wsss_tf.labels import UNKNOWN
+
+_THREADS = 4
+
+
+def check_truth(dataset: DataSet, split: str) -> None:
+    """Reads every mask of a split.
+
+    Raises:
+        DataProblems: all masks that are missing, no label map, not of the size of their photo, or
+            with ids outside the label space.
+    """
+    photos, paths = dataset.split(split), dataset.truth(split)
+    table = dataset.labels.ids_from(dataset.truth_labels)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        results = pool.map(lambda photo: _problem(photo, paths[photo.id], table), photos)
+        problems = [problem for problem in results if problem]
+    if problems:
+        raise DataProblems(problems)
+
+
+def truth_pairs(
+    dataset: DataSet, split: str
+) -> Iterator[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Yields (id, photo, truth) for each photo of a split, in order.
+
+    photo is uint8 [H, W, 3] RGB in natural size; truth is uint8 [H, W] with the ids of
+    `dataset.labels`, 255 where the mask says so and where the class is not kept.
+
+    Raises:
+        DataError: a photo or a mask cannot be read. Call `check_truth` first to have them all.
+    """
+    paths = dataset.truth(split)
+    table = dataset.labels.ids_from(dataset.truth_labels)
+    for photo in dataset.split(split):
+        problem = _problem(photo, paths[photo.id], table)
+        if problem:
+            raise DataError(problem)
+        pixels = read_photo(photo.path, max_pixels=photo.width * photo.height)
+        yield photo.id, pixels, table[read_label_map(paths[photo.id])]
+
+
+def _problem(photo: Photo, path: Path, table: NDArray[np.uint8]) -> str | None:
+    if not path.is_file():
+        return f"{path}: does not exist. Scoring needs the mask of {photo.path.name}."
+    try:
+        mask = read_label_map(path)
+    except DataError as error:
+        return str(error)
+    if mask.shape != (photo.height, photo.width):
+        return (
+            f"{path}: must have the size of its photo as displayed, {photo.width} x "
+            f"{photo.height}. Received: {mask.shape[1]} x {mask.shape[0]}."
+        )
+    unknown = np.unique(mask)[table[np.unique(mask)] == UNKNOWN]
+    if unknown.size:
+        return (
+            f"{path}: must hold ids of the label space and 255. Received: the ids "
+            f"{', '.join(map(str, unknown))}. Check `data.label_space`."
+        )
+    return None
