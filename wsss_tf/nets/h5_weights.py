@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from wsss_tf.errors import CheckpointError
 from wsss_tf.nets import weight_files
 
-_TOP = {"fc1": "fc6", "fc2": "fc7", "predictions": "predictions"}
 _DAMAGED = (OSError, RuntimeError, KeyError, TypeError, ValueError, UnicodeError)
 
 
@@ -44,7 +43,9 @@ class H5Weights:
         if not isinstance(item, h5py.Dataset):
             return
         layer = path.removeprefix("model_weights/").split("/")[0]
-        name = f"{_TOP.get(layer, layer)}_{'bias' if item.ndim == 1 else 'kernel'}"
+        name = (
+            f"{weight_files.KERAS_NAMES.get(layer, layer)}_{'bias' if item.ndim == 1 else 'kernel'}"
+        )
         weight_files.require_float(item.dtype, name, self.source)
         if item.external or item.is_virtual:
             raise CheckpointError(f"{self.source}: {name} lies in another file. Save them as one.")

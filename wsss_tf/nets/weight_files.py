@@ -19,6 +19,7 @@ from wsss_tf.errors import CheckpointError
 from wsss_tf.nets import vgg
 
 FULLY_CONNECTED = ("fc6", "fc7", "predictions")
+KERAS_NAMES = {"fc1": "fc6", "fc2": "fc7"}
 _CONVOLUTIONS = tuple(
     name for block in range(1, len(vgg.BLOCKS) + 1) for name in vgg.convolution_names(block)
 )
