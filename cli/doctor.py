@@ -47,7 +47,7 @@ def _packages() -> list[tuple[str, str, str]]:
         found = package.found()
         note = f"[{', '.join(extras)}]" if extras else "base"
         if not package.installed():
-            rows.append((package.name, "missing", f"{note}  {pip_command(extras[0])}"))
+            rows.append((package.name, "missing", f"{note}  {pip_command(*extras[:1])}"))
             continue
         if len(found) > 1:
             names = " and ".join(name for name, _ in found)

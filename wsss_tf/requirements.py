@@ -92,8 +92,8 @@ def missing(extra: str) -> tuple[str, ...]:
 
 
 def pip_command(*extras: str) -> str:
-    """The command that installs `extras` beside this package."""
-    return f'pip install "wsss-tf[{",".join(extras)}]"'
+    """The command that installs `extras` beside this package; without any, its base."""
+    return f'pip install "wsss-tf[{",".join(extras)}]"' if extras else "pip install wsss-tf"
 
 
 def require(extra: str) -> None:
