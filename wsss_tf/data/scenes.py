@@ -18,7 +18,7 @@ from wsss_tf.data.scene_objects import draw_object
 from wsss_tf.labels import SCENES
 
 MIN_SIZE = 32
-_SCENE_STREAM, _OBJECT_STREAM = 0, 1
+_SCENE_STREAM, _OBJECT_STREAM, _CLUTTER_STREAM = 0, 1, 2
 # Shares of the photo and of the object itself that stay in sight, whatever comes to lie in front.
 _VISIBLE_OF_PHOTO, _VISIBLE_OF_OBJECT = 0.02, 0.4
 _OBJECTS_IN_SCENE = ((1, 2, 3, 4), (0.3, 0.35, 0.25, 0.1))
@@ -94,6 +94,13 @@ def render_object(seed: int, index: int, *, size: int) -> tuple[np.ndarray, str]
     y, x = rng.uniform(-0.08, 1.08, 2) * (size - pixels)
     colour, alpha = (_on_photo(patch, (round(y), round(x)), size) for patch in drawn)
     return _photograph(rng, _lay(image, colour, alpha, light), light), name
+
+
+def render_clutter(seed: int, index: int, *, size: int) -> np.ndarray:
+    """Renders a ground and clutter without any object: uint8 [size, size, 3] RGB."""
+    rng = _generator(seed, index, size, _CLUTTER_STREAM)
+    light = random_light(rng)
+    return _photograph(rng, add_clutter(rng, random_ground(rng, size)), light)
 
 
 def _generator(seed, index, size, stream):
