@@ -52,8 +52,8 @@ class DataSettings(Settings):
     """Foreground classes to keep; null keeps all. Pixels of the others are not scored."""
     label_space: Literal["auto", "voc", "coco", "youtube_objects", "scenes"] = "auto"
     """Class names; auto: those of the source, or the tags that tags.csv holds."""
-    max_pixels: Count = 100_000_000
-    """Height times width above which a photo is refused unread."""
+    max_pixels: Annotated[int, Field(ge=1, le=178_956_970)] = 100_000_000
+    """Height times width above which a photo is refused unread; at most Pillow's own limit."""
     scenes: ScenesSettings = ScenesSettings()
     """The generator's settings, for source scenes."""
 

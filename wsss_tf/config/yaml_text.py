@@ -106,6 +106,8 @@ def _repeated_keys(node: yaml.Node, path: tuple[str, ...]) -> Iterator[str]:
 def _syntax_message(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    problem = error.problem or error.context or "cannot be read"
+    problem = error.problem or "cannot be read"
+    if error.context and problem.startswith("but "):
+        problem = f"{error.context} {problem}"
     hint = ". Indent with spaces, not tabs" if "\\t" in problem else ""
     return f"{where}is not YAML: {problem}{hint}"

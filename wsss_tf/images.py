@@ -1,0 +1,289 @@
+"""Photos and label maps, in and out: the one decoder (Pillow) that the others are held against."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from wsss_tf import files, labels
+from wsss_tf.errors import DataError
+
+MAX_PIXELS = 100_000_000
+"""Default of the largest height times width that is decoded: 300 MB as RGB."""
+
+# Among the formats left out are some that Pillow hands to other programs.
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_FILTERS_LOCK = threading.Lock()
+
+
+class PhotoHeader(NamedTuple):
+    """What a photo's header says.
+
+    Attributes:
+        width: in pixels, as displayed: after the orientation is applied.
+        height: likewise.
+        orientation: 1 to 8, the EXIF value still to be applied to the stored pixels.
+        format: "JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF" or "PPM".
+        mode: Pillow's name of the stored channels, such as "RGB", "L", "CMYK" or "I;16".
+    """
+
+    width: int
+    height: int
+    orientation: int
+    format: str
+    mode: str
+
+
+def photo_header(path: str | os.PathLike[str]) -> PhotoHeader:
+    """Reads a photo's header; no pixel is decoded and no size refused.
+
+    Raises:
+        DataError: the file is missing, empty, unreadable or no image; names it and the fix.
+    """
+    with _opened(Path(path), max_pixels=None) as image:
+        orientation = _orientation(image)
+        width, height = image.size
+        if orientation >= 5:
+            width, height = height, width
+        return PhotoHeader(width, height, orientation, str(image.format), image.mode)
+
+
+def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Decodes a photo as it is displayed.
+
+    EXIF orientation is applied. Grey, palette and CMYK become RGB, transparency is dropped, 16 bits
+    keep the high byte, and of an animation the first frame is read.
+
+    Returns:
+        uint8 [H, W, 3] RGB.
+
+    Raises:
+        DataError: the file is missing, empty, no image, damaged, cut short, or has more than
+            `max_pixels` pixels by its header; names it and the fix.
+    """
+    path = Path(path)
+    with _opened(path, max_pixels=max_pixels) as image:
+        orientation = _orientation(image)
+        rgb = _rgb(path, image)
+        if orientation in _TURNS:
+            rgb = rgb.transpose(_TURNS[orientation])
+        return np.array(rgb)
+
+
+def read_label_map(
+    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.uint8]:
+    """Reads the class ids of a mask: the indices of a palette PNG or the values of a grey one.
+
+    Returns:
+        uint8 [H, W], as stored: an orientation in the file is not applied.
+
+    Raises:
+        DataError: as `read_photo`, or the file is no PNG of palette or 8-bit grey.
+    """
+    path = Path(path)
+    with _opened(path, max_pixels=max_pixels) as image:
+        grey_bits = image.tile[0][3] if image.tile else ""  # type: ignore[attr-defined]
+        # Pillow stretches grey of fewer bits to 0..255, which turns ids into others.
+        is_ids = image.mode == "P" or (image.mode == "L" and grey_bits == "L")
+        if image.format != "PNG" or not is_ids:
+            found = f"{image.format}, mode {image.mode}"
+            if image.mode in ("L", "1") and image.format == "PNG":
+                found += " of fewer than 8 bits"
+            raise DataError(
+                f"{path}: a label map must be a palette PNG or an 8-bit grey PNG whose values are "
+                f"class ids. Received: {found}. Convert colours to ids, and save with Pillow's "
+                "mode P or L."
+            )
+        return np.array(image)
+
+
+def write_label_map(path: str | os.PathLike[str], label_map: NDArray[np.uint8]) -> None:
+    """Writes class ids as a palette PNG in the VOC colours, atomically.
+
+    Args:
+        path: ends in .png.
+        label_map: uint8 [H, W].
+
+    Raises:
+        ValueError: another suffix, dtype or shape.
+        RunError: the place cannot be written to.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"`path` must end in .png. Received: path={str(path)!r}.")
+    _check_labels(label_map)
+    image = Image.fromarray(label_map)
+    image.putpalette(labels.palette().tobytes())
+    with files.atomic_write(path) as file:
+        image.save(file, format="PNG")
+
+
+def write_photo(path: str | os.PathLike[str], rgb: NDArray[np.uint8]) -> None:
+    """Writes a photo as PNG or as JPEG (quality 95, colours at full size), atomically.
+
+    Args:
+        path: ends in .png, .jpg or .jpeg, which decides the format.
+        rgb: uint8 [H, W, 3].
+
+    Raises:
+        ValueError: another suffix, dtype or shape.
+        RunError: the place cannot be written to.
+    """
+    path = Path(path)
+    formats = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+    suffix = path.suffix.lower()
+    if suffix not in formats:
+        raise ValueError(f"`path` must end in .png, .jpg or .jpeg. Received: path={str(path)!r}.")
+    _check_photo(rgb)
+    options = {"quality": 95, "subsampling": 0} if formats[suffix] == "JPEG" else {}
+    with files.atomic_write(path) as file:
+        Image.fromarray(rgb).save(file, format=formats[suffix], **options)
+
+
+def overlay(
+    photo: NDArray[np.uint8], label_map: NDArray[np.uint8], *, opacity: float = 0.5
+) -> NDArray[np.uint8]:
+    """Tints a photo in the colours of its labels, with a white line one pixel wide between labels.
+
+    Args:
+        photo: uint8 [H, W, 3] RGB.
+        label_map: uint8 [H, W]; the background keeps the photo's own colours.
+        opacity: 0 (photo only) to 1 (colours only).
+
+    Returns:
+        uint8 [H, W, 3].
+
+    Raises:
+        ValueError: another dtype, shape or opacity.
+    """
+    _check_photo(photo)
+    _check_labels(label_map)
+    if photo.shape[:2] != label_map.shape:
+        raise ValueError(
+            "`label_map` must have the height and width of `photo`. Received: "
+            f"label_map.shape={label_map.shape}, photo.shape={photo.shape}."
+        )
+    if not 0.0 <= opacity <= 1.0:
+        raise ValueError(f"`opacity` must be in 0..1. Received: opacity={opacity}.")
+    share = np.where(label_map == 0, 0.0, opacity)[..., None]
+    tinted = np.rint((1.0 - share) * photo + share * labels.palette()[label_map])
+    line = np.zeros(label_map.shape, bool)
+    line[:, :-1] |= label_map[:, :-1] != label_map[:, 1:]
+    line[:-1] |= label_map[:-1] != label_map[1:]
+    return np.where(line[..., None], 255, tinted).astype(np.uint8)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, *, max_pixels: int | None) -> Iterator[Image.Image]:
+    """Yields the image with its header read; errors in the block mean a damaged file."""
+    _check_readable(path)
+    try:
+        with open(path, "rb") as file:
+            file.peek(1)  # Fills the buffer, so that a slow disk is not waited for in the lock.
+            # Pillow warns of large photos; `max_pixels` is the check here. Filters are global.
+            with _FILTERS_LOCK, warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                image = Image.open(file, formats=_FORMATS)
+            width, height = image.size
+            if max_pixels is not None and width * height > max_pixels:
+                raise DataError(
+                    f"{path}: must have at most {max_pixels:,} pixels. Received: {width} x "
+                    f"{height}. Reduce the image, or raise `max_pixels`."
+                )
+            yield image
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{path}: is too large for Pillow. Reduce it. ({error})") from error
+    except UnidentifiedImageError as error:
+        raise DataError(
+            f"{path}: must be an image ({', '.join(_FORMATS)}); it is none, or damaged at its "
+            "beginning. Convert it to JPEG or PNG, or take it off the list."
+        ) from error
+    except PermissionError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}. Allow reading it.") from error
+    except _DAMAGED as error:
+        raise DataError(
+            f"{path}: is damaged or cut short: {error}. Get the file again, or take it off the "
+            "list."
+        ) from error
+
+
+def _check_readable(path: Path) -> None:
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path}: does not exist. Check the path, and the list that names it."
+        ) from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}. Check the path.") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise DataError(f"{path}: must be a file. Received: a folder. Name a file in it.")
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError(f"{path}: must be a regular file. Received: a device or a pipe.")
+    if status.st_size == 0:
+        raise DataError(f"{path}: is empty (0 bytes). Get the file again, or take it off the list.")
+
+
+def _orientation(image: Image.Image) -> int:
+    if image.format == "TIFF":
+        return 1  # Pillow turns this format itself, its size included.
+    try:
+        # The method of PNG images decodes all pixels to look for a tag behind them.
+        value = Image.Image.getexif(image).get(_ORIENTATION, 1)
+    except (*_DAMAGED, KeyError, TypeError):
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _rgb(path: Path, image: Image.Image) -> Image.Image:
+    image.load()
+    image.info.pop("transparency", None)
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        values = np.asarray(image).astype(np.int64)
+        return Image.fromarray((values.clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise DataError(
+            f"{path}: must have 8 or 16 bits a channel. Received: 32 (mode {image.mode}), whose "
+            "range is not known. Convert it to 8 bits."
+        )
+    return image.convert("RGB")
+
+
+def _check_photo(photo: NDArray[np.uint8]) -> None:
+    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or photo.size == 0:
+        raise ValueError(
+            "A photo must be uint8 [height, width, 3]. "
+            f"Received: {photo.dtype} {list(photo.shape)}."
+        )
+
+
+def _check_labels(label_map: NDArray[np.uint8]) -> None:
+    if label_map.dtype != np.uint8 or label_map.ndim != 2 or label_map.size == 0:
+        raise ValueError(
+            "`label_map` must be uint8 [height, width], ids not colours. "
+            f"Received: {label_map.dtype} {list(label_map.shape)}."
+        )
