@@ -36,6 +36,7 @@ class Listing:
         entries: in the order of the lists; an entry with a problem of its own is left out.
         files: every list that was read.
         problems: one line for each.
+        splits: names of the splits that list a photo, with a problem or without.
         mask_folder: where `<id>.png` lies; listing and training never open it.
     """
 
@@ -43,6 +44,7 @@ class Listing:
     entries: list[Entry] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    splits: set[str] = field(default_factory=set)
     _photos: dict[tuple[str, str], Entry] = field(default_factory=dict)
 
     def add(self, entry: Entry, *, scope: str = "") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,7 +98,7 @@ def open_dataset(settings: DataSettings, *, root: Path) -> DataSet:
     problems = listing.problems
     full = _full_labels(settings, listing)
     problems += _tag_problems(listing.entries, full, settings.train_split)
-    problems += _split_problems(listing.entries, settings)
+    problems += _split_problems(listing.splits, settings)
     headers, unusable = check_photos(
         (entry.path for entry in listing.entries), max_pixels=settings.max_pixels
     )
@@ -170,19 +170,16 @@ def _tag_problems(entries: Sequence[Entry], full: LabelSpace, train_split: str) 
     return problems
 
 
-def _split_problems(entries: Sequence[Entry], settings: DataSettings) -> list[str]:
-    found = list(dict.fromkeys(entry.split for entry in entries))
+def _split_problems(found: set[str], settings: DataSettings) -> list[str]:
+    wanted = {"train_split": settings.train_split, "eval_split": settings.eval_split}
     return [
-        f"data.{key}: the split {name!r} has no photo. Received splits: {', '.join(found)}."
-        f"{_did_you_mean(name, found)}"
-        for key, name in (
-            ("train_split", settings.train_split),
-            ("eval_split", settings.eval_split),
-        )
+        f"data.{key}: the split {name!r} has no photo. "
+        f"Received splits: {', '.join(sorted(found))}.{_did_you_mean(name, found)}"
+        for key, name in wanted.items()
         if name not in found
     ]
 
 
-def _did_you_mean(name: str, valid: Sequence[str] | dict[str, tuple[Photo, ...]]) -> str:
+def _did_you_mean(name: str, valid: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(valid), n=1)
     return f" Did you mean {near[0]!r}?" if near else ""

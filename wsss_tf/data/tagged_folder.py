@@ -43,6 +43,7 @@ def list_tagged_folder(root: Path) -> Listing:
         if not row["split"]:
             listing.problems.append(f"{where}: the split is empty. Write train or val.")
             continue
+        listing.splits.add(row["split"])
         try:
             photo = safe_join(root, os.path.normpath(row["photo"]) if row["photo"] else "")
         except DataError as error:
@@ -75,8 +76,10 @@ def _rows(listing: Listing, path: Path, text: str) -> list[tuple[int, dict[str, 
             cells = {name: row[name].strip() for name in COLUMNS}
             rows.append((reader.line_num, cells))
     except csv.Error as error:
+        # The reader counts a line once it has parsed it.
+        line = min(reader.line_num + 1, text.count("\n") + 1)
         listing.problems.append(
-            f"{path.name}:{reader.line_num}: is not valid CSV: {error}. Double the quotes inside "
+            f"{path.name}:{line}: is not valid CSV: {error}. Double the quotes inside "
             'a cell: """dining table"" dog".'
         )
     return rows
