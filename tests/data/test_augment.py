@@ -92,21 +92,20 @@ def test_a_flip_mirrors_photo_validity_and_mask(build):
     np.testing.assert_array_equal(one[:, ::-1], other)
 
 
-@pytest.mark.parametrize("scaled", [(90, 70), (45, 35), (150, 130), (64, 99)])
+@pytest.mark.parametrize("scaled", [(90, 70), (150, 130), (200, 101)])
 def test_photo_and_mask_lie_on_the_same_grid(scaled):
-    # Each pixel holds its own row and column, so a shift of half a pixel shows.
+    # Each pixel holds twice its own row and column, so that a shift of half a pixel is 1.
     y, x = np.mgrid[:90, :70]
     position = np.stack([y, x, y], -1).astype(np.uint8) * 2
-    cut = window(scaled, (8, 6), 24)
+    cut = window(scaled, (8, 6), 60)
     smooth = cut_photo(position, cut)[0].numpy().astype(float)
-    nearest = cut_nearest(position, cut).numpy().astype(float)
-    step = 2 * max(1.0, *(size / other for size, other in zip((90, 70), scaled, strict=True)))
-    assert np.abs(smooth - nearest).max() <= 0.5 + step / 2
-    assert abs((smooth - nearest).mean()) < 0.6 * step / 2
+    difference = smooth - cut_nearest(position, cut).numpy()
+    assert np.abs(difference).max() <= 1
+    assert np.abs(difference.mean((0, 1))).max() < 0.2
 
 
 @pytest.mark.parametrize(
-    ("size", "crop"), [((50, 30), 20), ((5, 8), 20), ((50, 8), 20), ((1, 1), 3)]
+    ("size", "crop"), [((50, 30), 20), ((5, 8), 20), ((50, 8), 20), ((1, 1), 16)]
 )
 def test_windows_reach_every_place_and_no_further(size, crop):
     settings = AugmentSettings(crop=crop, scale=[1.0, 1.0])
@@ -118,19 +117,19 @@ def test_windows_reach_every_place_and_no_further(size, crop):
 
 
 def test_scales_and_flips_fill_their_range():
-    settings = AugmentSettings(crop=10, scale=[0.5, 1.5])
+    settings = AugmentSettings(crop=16, scale=[0.5, 1.5])
     windows = [random_window([100, 200], [0, n], augment=settings) for n in range(300)]
     heights = np.array([int(cut.scaled[0]) for cut in windows])
     assert heights.min() in range(50, 56)
     assert heights.max() in range(145, 151)
     assert all(abs(int(cut.scaled[1]) - 2 * int(cut.scaled[0])) <= 1 for cut in windows)
     assert 100 < sum(bool(cut.flip) for cut in windows) < 200
-    still = AugmentSettings(crop=10, flip=False)
+    still = AugmentSettings(crop=16, flip=False)
     assert not any(bool(random_window([9, 9], [0, n], augment=still).flip) for n in range(50))
 
 
 def test_a_side_reduces_the_photo_first():
-    settings = AugmentSettings(crop=10, scale=[1.0, 1.0], side=50)
+    settings = AugmentSettings(crop=16, scale=[1.0, 1.0], side=50)
     for size, expected in (((100, 200), (25, 50)), ((40, 30), (40, 30)), ((1, 900), (1, 50))):
         scaled = random_window(tf.constant(size), [0, 0], augment=settings).scaled
         np.testing.assert_array_equal(scaled, expected)
