@@ -16,11 +16,22 @@ from wsss_tf.config.rules import (
     Seed,
     Settings,
     Side,
-    expanded,
     report,
 )
 
-UserPath = Annotated[Path, BeforeValidator(expanded)]
+
+def _expanded(value: object) -> object:
+    if not isinstance(value, (str, Path)):
+        return value
+    if not str(value).strip():
+        raise ValueError("must be a path, or null for none")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"must be a path; its ~ has no home folder ({error})") from error
+
+
+UserPath = Annotated[Path, BeforeValidator(_expanded)]
 SplitName = Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=100)]
 
 

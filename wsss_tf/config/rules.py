@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -33,18 +32,6 @@ class Broken(NamedTuple):
     keys: tuple[str | int, ...]
     reason: str
     received: Any
-
-
-def expanded(value: object) -> object:
-    """Returns a text or a path as a path with its ~ resolved, and anything else as it is."""
-    if not isinstance(value, (str, Path)):
-        return value
-    if not str(value).strip():
-        raise ValueError("must be a path, or null for none")
-    try:
-        return Path(value).expanduser()
-    except RuntimeError as error:
-        raise ValueError(f"must be a path; its ~ has no home folder ({error})") from error
 
 
 def report(title: str, broken: Sequence[Broken]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import os
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -17,7 +18,6 @@ from wsss_tf.config.rules import (
     Positive,
     Settings,
     Side,
-    expanded,
     report,
 )
 
@@ -42,7 +42,7 @@ class BackboneSettings(Settings):
             near = difflib.get_close_matches(weights.lower(), WEIGHT_SETS, n=1)
             hint = f". Did you mean {near[0]}?" if near else ""
             raise ValueError(f"must be {', '.join(WEIGHT_SETS)}, or a path such as ./FILE{hint}")
-        return str(expanded(weights))
+        return os.path.expanduser(weights)  # A Path would drop the ./ that tells it from a set.
 
     @model_validator(mode="after")
     def _weights_fit_the_width(self) -> BackboneSettings:

@@ -1,0 +1,148 @@
+"""The packaged recipes load, say how to run them, and hold the paper's values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wsss_tf import labels
+from wsss_tf.config import LogSettings, load_recipe, packaged_recipes, recipe_path
+
+NAMES = ("scenes", "tagged_folder", "voc_foreground", "voc_multi_class", "voc_tags")
+VOC_RECIPES = ("voc_foreground", "voc_multi_class", "voc_tags")
+
+# Saleh et al. 2017, Sec. 3.1 and 4.2, and the small and large field of view of Sec. 4.2.1.
+PAPER = {
+    "segment.steps": 60_000,
+    "segment.learning_rates": (1e-4, 1e-5),
+    "segment.boundaries": (40_000,),
+    "segment.batch_size": 1,
+    "segment.momentum": 0.9,
+    "segment.weight_decay": 5e-4,
+    "segment.sharpness": 5.0,
+    "segment.dropout": 0.5,
+    "segment.frozen_blocks": 0,
+    "segment.new_layer_rate": 1.0,
+    "backbone.weights": "imagenet",
+    "backbone.width": 1.0,
+    "data.source": "voc",
+    "data.keep": None,
+    "data.label_space": "auto",
+    "data.train_split": "train_aug",
+    "data.eval_split": "val",
+}
+MASKS = {"masks.blocks": (4, 5), "masks.scaling": "min_max", "masks.side": None}
+FUSION = {
+    "masks.kind": "multi_class",
+    "masks.combination": "linear",
+    "masks.alpha": 0.5,
+    "masks.cam_threshold": 0.2,
+    "masks.background": "fused",
+}
+LOCALIZE = {
+    "localize.steps": 60_000,
+    "localize.batch_size": 15,
+    "localize.crop": 224,
+    "localize.learning_rates": (1e-4, 1e-5),
+    "localize.boundaries": (40_000,),
+    "localize.momentum": 0.9,
+    "localize.weight_decay": 5e-4,
+    "localize.frozen_blocks": 0,
+    "localize.new_layer_rate": 1.0,
+}
+OWN = {
+    "voc_tags": {
+        "localize": None,
+        "masks.kind": "none",
+        "segment.loss": "tags",
+        "segment.field_of_view": "small",
+    },
+    "voc_foreground": {
+        **MASKS,
+        "localize": None,
+        "masks.kind": "foreground",
+        "segment.loss": "foreground",
+        "segment.field_of_view": "small",
+    },
+    "voc_multi_class": {
+        **MASKS,
+        **FUSION,
+        **LOCALIZE,
+        "segment.loss": "multi_class",
+        "segment.field_of_view": "large",
+    },
+}
+FIGURES = {"voc_tags": ("31.0",), "voc_foreground": ("47.3", "48.0"), "voc_multi_class": ("50.9",)}
+
+
+def header(name: str) -> str:
+    lines = recipe_path(name).read_text(encoding="utf-8").splitlines()
+    return "\n".join(lines[: next(i for i, line in enumerate(lines) if line[:1] != "#")])
+
+
+def test_these_recipes_are_packaged():
+    assert packaged_recipes() == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recipe_loads_and_says_how_to_run_it(name):
+    recipe = load_recipe(name)
+    assert recipe.seed == 0
+    text = header(name)
+    given = "my_recipe.yaml" if name == "tagged_folder" else name
+    assert f"Run:    wsss-tf train {given} --out runs/" in text
+    assert "Expect: " in text
+
+
+@pytest.mark.parametrize("name", VOC_RECIPES)
+def test_voc_recipe_has_the_papers_values(name):
+    recipe = load_recipe(name)
+    for key, expected in {**PAPER, **OWN[name]}.items():
+        value = recipe
+        for part in key.split("."):
+            value = getattr(value, part)
+        assert value == expected, key
+
+
+@pytest.mark.parametrize("name", VOC_RECIPES)
+def test_voc_recipe_tells_the_papers_figure_and_the_missing_crf(name):
+    text = header(name)
+    assert all(figure in text for figure in FIGURES[name])
+    assert "no CRF" in text
+    assert load_recipe(name).masks.crf == "none"
+
+
+def test_scenes_is_quick_and_needs_nothing():
+    recipe = load_recipe("scenes")
+    assert (recipe.data.source, recipe.data.root) == ("scenes", None)
+    assert (recipe.backbone.weights, recipe.backbone.width) == ("compact", 0.125)
+    assert recipe.data.scenes.size == recipe.augment.crop == 96
+    assert recipe.localize is not None
+    assert recipe.localize.steps + recipe.segment.steps <= 3_000
+
+
+def test_tagged_folder_is_a_users_start():
+    recipe = load_recipe("tagged_folder")
+    assert recipe.data.root == Path("photos")
+    assert recipe.data.label_space == "auto"
+    assert recipe.backbone.weights == "imagenet"
+    assert recipe.augment.crop == 321
+    assert recipe.localize is not None
+    assert recipe.localize.frozen_blocks == recipe.segment.frozen_blocks == 2
+    assert recipe.segment.steps < 60_000
+    text = recipe_path("tagged_folder").read_text(encoding="utf-8")
+    assert all(f"({mark})" in text for mark in range(1, 5))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_recipe_logs_and_checkpoints_within_its_steps(name):
+    recipe = load_recipe(name)
+    assert isinstance(recipe.log, LogSettings)
+    assert recipe.log.every < recipe.segment.steps
+    assert recipe.log.checkpoint_every < recipe.segment.steps
+
+
+def test_recipes_start_from_known_label_spaces():
+    assert labels.label_space(load_recipe("scenes").data.source) is labels.SCENES
+    assert labels.label_space(load_recipe("voc_tags").data.source) is labels.VOC
