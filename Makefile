@@ -54,6 +54,6 @@ $(STAMP): setup.cfg pyproject.toml
 	  echo "venv: makes $(VENV) with $$found."; \
 	  "$$found" -m venv --clear $(VENV); \
 	fi; \
-	echo "venv: installs wsss-tf[$(EXTRAS)] into $(VENV) (about 2.5 GB, some minutes at first)."; \
+	echo "venv: installs wsss-tf[$(EXTRAS)] into $(VENV) (2.7 GB and some minutes at first)."; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[$(EXTRAS)]"; \
 	touch $(STAMP)
