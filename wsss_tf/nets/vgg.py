@@ -24,7 +24,8 @@ class CaffePreprocessing(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
 
     def call(self, photo):
-        bgr = ops.flip(ops.cast(photo, "float32"), axis=-1)
+        # Not `flip`, which becomes a ReverseSequence between two transposes in ONNX.
+        bgr = ops.take(ops.cast(photo, "float32"), [2, 1, 0], axis=-1)
         return bgr - ops.array(CAFFE_MEANS_BGR, "float32")
 
     def compute_output_spec(self, photo):
