@@ -23,6 +23,14 @@ def window(scaled, offset, crop, *, flip=False) -> Window:
     return Window(tf.constant(scaled), tf.constant(offset), tf.constant(flip), crop)
 
 
+def drawn(size, count, **augment) -> list[Window]:
+    """Windows of many seeds."""
+    settings = AugmentSettings(**augment)
+    seeds = tf.data.Dataset.range(count)
+    windows = seeds.map(lambda n: random_window(tf.constant(size), [7, n], augment=settings))
+    return list(windows.as_numpy_iterator())
+
+
 def weights_by_loops(size: int, scaled: int, offset: int, crop: int) -> np.ndarray:
     """float64 [crop, size]: triangle kernel at half-pixel centres, widened where it shrinks."""
     weights = np.zeros((crop, size))
@@ -108,24 +116,21 @@ def test_photo_and_mask_lie_on_the_same_grid(scaled):
     ("size", "crop"), [((50, 30), 20), ((5, 8), 20), ((50, 8), 20), ((1, 1), 16)]
 )
 def test_windows_reach_every_place_and_no_further(size, crop):
-    settings = AugmentSettings(crop=crop, scale=[1.0, 1.0])
-    draw = tf.function(lambda seed: random_window(tf.constant(size), seed, augment=settings))
-    offsets = np.array([draw(tf.constant([7, n])).offset.numpy() for n in range(300)])
+    windows = drawn(size, 300, crop=crop, scale=[1.0, 1.0])
+    offsets = np.array([cut.offset for cut in windows])
     room = np.array(size) - crop
     np.testing.assert_array_equal(offsets.min(0), np.minimum(room, 0))
     np.testing.assert_array_equal(offsets.max(0), np.maximum(room, 0))
 
 
 def test_scales_and_flips_fill_their_range():
-    settings = AugmentSettings(crop=16, scale=[0.5, 1.5])
-    windows = [random_window([100, 200], [0, n], augment=settings) for n in range(300)]
-    heights = np.array([int(cut.scaled[0]) for cut in windows])
+    windows = drawn((100, 200), 300, crop=16, scale=[0.5, 1.5])
+    heights = np.array([cut.scaled[0] for cut in windows])
     assert heights.min() in range(50, 56)
     assert heights.max() in range(145, 151)
-    assert all(abs(int(cut.scaled[1]) - 2 * int(cut.scaled[0])) <= 1 for cut in windows)
-    assert 100 < sum(bool(cut.flip) for cut in windows) < 200
-    still = AugmentSettings(crop=16, flip=False)
-    assert not any(bool(random_window([9, 9], [0, n], augment=still).flip) for n in range(50))
+    assert all(abs(cut.scaled[1] - 2 * cut.scaled[0]) <= 1 for cut in windows)
+    assert 100 < sum(cut.flip for cut in windows) < 200
+    assert not any(cut.flip for cut in drawn((9, 9), 50, crop=16, flip=False))
 
 
 def test_a_side_reduces_the_photo_first():

@@ -12,6 +12,7 @@ import pytest
 
 from wsss_tf.data import open_dataset
 from wsss_tf.errors import DataError, DataProblems
+from wsss_tf.labels import SCENES
 
 
 def problems_of(root: Path, settings) -> tuple[str, ...]:
@@ -182,6 +183,20 @@ def test_opening_needs_no_mask_and_no_tensorflow(write_folder, build):
     (root / "masks").chmod(0o755)
     code = "import sys, wsss_tf.data; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_scenes_are_made_where_they_are_not_there_yet(tmp_path, build):
+    scenes = {"train": 2, "val": 1, "size": 32, "seed": 3}
+    settings = build.settings(source="scenes", eval_split="val", scenes=scenes, root=None)
+    dataset = open_dataset(settings, root=tmp_path / "scenes")
+    assert {split: len(photos) for split, photos in dataset.photos.items()} == {
+        "train": 2,
+        "val": 1,
+    }
+    assert dataset.labels == dataset.truth_labels == SCENES
+    shutil.rmtree(dataset.mask_folder)
+    assert open_dataset(settings, root=tmp_path / "scenes") == dataset
+    assert not dataset.mask_folder.exists()
 
 
 @pytest.mark.real

@@ -8,7 +8,7 @@ from wsss_tf.data.sources import DataSet, Photo, open_dataset
 from wsss_tf.data.truth import check_truth, truth_pairs
 
 if TYPE_CHECKING:
-    from wsss_tf.data.named_errors import named_errors
+    from wsss_tf.data.element_errors import named_errors
     from wsss_tf.data.pipeline import photo_dataset, training_batches, training_dataset
 
 __all__ = [
@@ -26,12 +26,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Checking a data set must not take the three seconds that TensorFlow takes to load.
-    if name == "named_errors":
-        from wsss_tf.data.named_errors import named_errors
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from wsss_tf.data import element_errors, pipeline
 
-        return named_errors
-    if name in ("photo_dataset", "training_batches", "training_dataset"):
-        from wsss_tf.data import pipeline
-
-        return getattr(pipeline, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(element_errors if name == "named_errors" else pipeline, name)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from wsss_tf.config import AugmentSettings
 from wsss_tf.data.augment import cut_nearest, cut_photo, random_window, reduced_size
 from wsss_tf.data.decode import decode_photo, ids_from_colours
-from wsss_tf.data.named_errors import named_errors
+from wsss_tf.data.element_errors import named_errors
 from wsss_tf.data.sources import DataSet, Photo, tag_matrix
 from wsss_tf.labels import IGNORE, LabelSpace
 
@@ -74,10 +74,8 @@ def training_batches(dataset: DataSet, split: str, **arguments: Any) -> Iterator
 
     def rows(batch: int) -> list[int]:
         first = start + batch * batch_size
-        order = (
-            shuffled_row(tf.constant(n, tf.int64), len(photos), seed=arguments["seed"])
-            for n in range(first, first + batch_size)
-        )
+        series = tf.data.Dataset.range(first, first + batch_size)
+        order = series.map(lambda n: shuffled_row(n, len(photos), seed=arguments["seed"]))
         return [int(row) for row in order]
 
     return named_errors(
@@ -139,7 +137,7 @@ def _seed(seed: int, stream: int, n: tf.Tensor) -> tf.Tensor:
 def _table(photos: Sequence[Photo], labels: LabelSpace, masks: Path | None) -> dict[str, tf.Tensor]:
     """What the graph looks up by row."""
     columns = {
-        "path": [str(photo.path) for photo in photos],
+        "path": np.array([str(photo.path) for photo in photos], np.bytes_),
         "orientation": np.array([photo.orientation for photo in photos], np.int32),
         "tags": tag_matrix(photos, labels),
     }
