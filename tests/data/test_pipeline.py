@@ -33,7 +33,7 @@ def id_at(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
 @pytest.fixture
 def dataset(write_folder, build):
     """Five photos of several sizes, one of a single pixel, and masks that tell the position."""
-    sizes = {"a": (40, 60), "b": (60, 33), "c": (16, 50), "d": (1, 1), "e": (20, 20)}
+    sizes = {"a": (40, 60), "b": (60, 33), "c": (16, 50), "d": (1, 1), "ë": (20, 20)}
     contents = {}
     for name, size in sizes.items():
         photo = position_photo(*size)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from wsss_tf.config import AugmentSettings
@@ -136,14 +136,15 @@ def _seed(seed: int, stream: int, n: tf.Tensor) -> tf.Tensor:
 
 def _table(photos: Sequence[Photo], labels: LabelSpace, masks: Path | None) -> dict[str, tf.Tensor]:
     """What the graph looks up by row."""
-    columns = {
-        "path": np.array([str(photo.path) for photo in photos], np.bytes_),
-        "orientation": np.array([photo.orientation for photo in photos], np.int32),
-        "tags": tag_matrix(photos, labels),
+    table = {
+        "path": tf.constant([os.fsencode(photo.path) for photo in photos], tf.string),
+        "orientation": tf.constant([photo.orientation for photo in photos], tf.int32),
+        "tags": tf.constant(tag_matrix(photos, labels)),
     }
     if masks is not None:
-        columns["mask"] = [str(masks / f"{photo.id}.png") for photo in photos]
-    return {name: tf.constant(column) for name, column in columns.items()}
+        paths = [os.fsencode(masks / f"{photo.id}.png") for photo in photos]
+        table["mask"] = tf.constant(paths, tf.string)
+    return table
 
 
 def _example(
