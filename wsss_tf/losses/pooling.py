@@ -62,7 +62,7 @@ def complement_of_pool(
     check_sharpness(sharpness)
     probabilities = as_float(probabilities)
     weights = _as_weights(mask, probabilities)
-    below_one = ops.where(weights > 0, -complement(probabilities), -1.0)
+    below_one = -(weights * complement(probabilities) + (1.0 - weights))  # -1 outside the mask.
     shift = ops.stop_gradient(ops.max(below_one, axis=(1, 2), keepdims=True))
     scores, present = _soft_maximum(below_one, weights, shift, sharpness)
     return -scores, present

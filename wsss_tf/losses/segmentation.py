@@ -76,14 +76,15 @@ def foreground_loss(
     """
     probabilities, present = _checked(probabilities, tags, mask=mask, valid=valid)
     labels = _known_labels(mask, valid)
-    classes, in_foreground = log_sum_exp_pool(
-        probabilities[..., 1:], (labels > 0)[..., None], sharpness=sharpness
+    # Slicing off the one background channel is cheaper than slicing off all the others.
+    scores, in_foreground = log_sum_exp_pool(
+        probabilities, (labels > 0)[..., None], sharpness=sharpness
     )
     background, in_background = log_sum_exp_pool(
         probabilities[..., :1], (labels == 0)[..., None], sharpness=sharpness
     )
-    tagged = ops.logical_and(present[:, 1:], in_foreground)
-    cost = _mean_cost(classes, tagged) + _mean_cost(background, in_background)
+    tagged = ops.logical_and(present[:, 1:], in_foreground[:, 1:])
+    cost = _mean_cost(scores[:, 1:], tagged) + _mean_cost(background, in_background)
     return cost + _absent_cost(probabilities, ops.logical_not(present), valid)
 
 

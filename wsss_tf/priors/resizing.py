@@ -40,13 +40,18 @@ def size_within(size: Any, side: int) -> Any:
     Raises:
         ValueError: for a side below 1.
     """
-    if side < 1:
-        raise ValueError(
-            f"`side` must be at least 1 pixel. Received: side={side}. "
-            "None, where it is accepted, keeps the photo's own size."
-        )
+    check_side(side)
     size = ops.convert_to_tensor(size, "int32")
     longer = ops.max(size)
     # In integers, so that every runtime rounds alike.
     reduced = ops.maximum((size * side + longer // 2) // longer, 1)
     return ops.where(longer > side, reduced, size)
+
+
+def check_side(side: int) -> None:
+    """Raises ValueError for a side below 1."""
+    if side < 1:
+        raise ValueError(
+            f"`side` must be at least 1 pixel. Received: side={side}. "
+            "None, where it is accepted, keeps the photo's own size."
+        )

@@ -1,0 +1,151 @@
+"""From a photo and its tags to the mask that a segmentation network learns from, in one graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from wsss_tf.priors import (
+    Fusion,
+    class_probabilities,
+    foreground_probability,
+    label_map,
+    resize,
+    size_within,
+)
+from wsss_tf.priors.foreground import SCALINGS, check_choice
+from wsss_tf.priors.resizing import check_side
+
+KINDS = ("foreground", "multi_class")
+
+
+class MaskMaker(tf.Module):
+    """Makes the label map of one photo from its tags: networks, priors, arg max.
+
+    A plain TensorFlow function of (photo, tags), of any photo size: call it eagerly, in
+    `tf.function` or `Dataset.map`, save it in a SavedModel, convert it to ONNX. The label map is
+    the arg max of the probabilities P, which is what a recipe with `crf: none` asks for.
+
+    Args:
+        activation_network: photo [B, H, W, 3] -> list of float [B, h, w, C], the blocks whose
+            activations make up the foreground probability.
+        cam_network: photo -> {"cams": float [B, h, w, K], ...}; needed for "multi_class" only.
+        kind: "multi_class" gives 0 for background and k for the k-th class; "foreground" 0 and 1.
+        side: the longer side, in pixels, at which the networks look at a larger photo; None is the
+            photo's own. The result has the photo's own size either way.
+        scaling: of the foreground probability, see `priors.foreground_probability`.
+        **fusion: fields of `priors.Fusion`, for "multi_class".
+
+    Raises:
+        ValueError: for an unknown choice, a number out of range or a missing CAM network.
+
+    Source: Saleh et al., TPAMI 2017, section 3.1.
+    """
+
+    def __init__(
+        self,
+        activation_network: keras.Model,
+        cam_network: keras.Model | None = None,
+        *,
+        kind: str,
+        side: int | None = None,
+        scaling: str = "min_max",
+        **fusion: Any,
+    ) -> None:
+        super().__init__()
+        check_choice("kind", kind, KINDS)
+        if kind == "multi_class" and cam_network is None:
+            raise ValueError(
+                "`cam_network` must be given for multi-class masks. Received: None. "
+                'Without one, make kind="foreground" masks.'
+            )
+        check_choice("scaling", scaling, SCALINGS)
+        if side is not None:
+            check_side(side)
+        self.activation_network = activation_network
+        self.cam_network = cam_network if kind == "multi_class" else None
+        self.kind = kind
+        self.side = side
+        self.scaling = scaling
+        self.fusion = Fusion(**fusion)
+
+    def __call__(self, photo: Any, tags: Any) -> tf.Tensor:
+        """The label map of a photo.
+
+        Args:
+            photo: uint8 [H, W, 3], RGB.
+            tags: [K], nonzero for the photo's classes. No background column.
+
+        Returns:
+            uint8 [H, W]: 0 background, then 1 for "foreground" and 1..K for "multi_class". A photo
+            without tags is background.
+        """
+        steps = self.intermediates(photo, tags)
+        probabilities = steps["probabilities"][None]
+        # A CRF smooths `probabilities` here, before a label is chosen.
+        if self.kind == "foreground":
+            return tf.cast(probabilities[0, ..., 1] > probabilities[0, ..., 0], tf.uint8)
+        return label_map(
+            probabilities,
+            steps["cams"][None],
+            tf.convert_to_tensor(tags)[None],
+            cam_threshold=self.fusion.cam_threshold,
+        )[0]
+
+    def intermediates(self, photo: Any, tags: Any) -> dict[str, Any]:
+        """What the label map of a photo is made of, for figures and for a CRF.
+
+        Args as `__call__`.
+
+        Returns:
+            "activations": list of float32 [h, w], the channel mean of each block; "foreground":
+            float32 [H, W], P_f; "probabilities": float32 [H, W, 2 or K+1], P; and for
+            "multi_class" "cams": float32 [h, w, K], unscaled.
+        """
+        photo, tags = tf.convert_to_tensor(photo), tf.convert_to_tensor(tags)
+        _check(photo, tags)
+        size = tf.shape(photo)[:2]
+        seen = self._as_seen(photo, size)
+        blocks = _as_list(self.activation_network(seen, training=False))
+        foreground = foreground_probability(blocks, size, scaling=self.scaling)
+        steps = {
+            "activations": [tf.reduce_mean(tf.cast(b[0], tf.float32), axis=-1) for b in blocks],
+            "foreground": foreground[0],
+        }
+        if self.cam_network is None:
+            any_tag = tf.cast(tf.reduce_any(tags != 0), tf.float32)
+            object_share = any_tag * foreground[0]
+            steps["probabilities"] = tf.stack([1.0 - object_share, object_share], axis=-1)
+            return steps
+        cams = tf.cast(self.cam_network(seen, training=False)["cams"], tf.float32)
+        steps["cams"] = cams[0]
+        steps["probabilities"] = class_probabilities(cams, foreground, tags[None], self.fusion)[0]
+        return steps
+
+    def _as_seen(self, photo: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        """The photo as the networks look at it: float32 [1, h, w, 3]."""
+        batch = tf.cast(photo, tf.float32)[None]
+        if self.side is None:
+            return batch
+        return resize(batch, size_within(size, self.side))
+
+
+def _check(photo: tf.Tensor, tags: tf.Tensor) -> None:
+    """Raises ValueError for a photo or tags of another rank, a batch for instance."""
+    if photo.shape.rank != 3 or photo.shape[-1] != 3:
+        raise ValueError(
+            "`photo` must have the shape [height, width, 3]. "
+            f"Received: photo.shape={photo.shape}. Masks are made one photo at a time."
+        )
+    if tags.shape.rank != 1:
+        raise ValueError(
+            "`tags` must have the shape [classes]. "
+            f"Received: tags.shape={tags.shape}. Masks are made one photo at a time."
+        )
+
+
+def _as_list(outputs: Any) -> list[tf.Tensor]:
+    """A network of one block returns that block, not a list of it."""
+    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
