@@ -63,6 +63,7 @@ EXTRAS: dict[str, tuple[Package, ...]] = {
         _package("keras"),
         _package("matplotlib"),
         _package("onnx"),
+        _package("tensorboard"),
         _package("tensorflow", "tensorflow", "tensorflow-cpu"),
         _package("tf2onnx"),
     ),
