@@ -16,7 +16,12 @@ _IDENTITY = bytes.fromhex(
 
 @click.command()
 def doctor() -> None:
-    """Say what is installed, which devices are seen, and which commands can run."""
+    """Say what is installed, which devices are seen, and which commands can run.
+
+    \b
+    Example:
+      wsss-tf doctor
+    """
     import platform
 
     from wsss_tf import __version__

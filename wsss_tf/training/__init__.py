@@ -1,1 +1,25 @@
-"""The stages localize, masks and segment, the resumable loop and the run folder."""
+"""The stages of a run, the resumable loop, the run folder, and what uses a trained network."""
+
+from wsss_tf.training.evaluate import evaluate, iou_table, open_run_data, scores
+from wsss_tf.training.make_masks import mask_maker, mask_path
+from wsss_tf.training.predict import Predictor, list_photos, predict_files
+from wsss_tf.training.run import LOCALIZE, MASKS, SEGMENT, run_stages, stages_of
+from wsss_tf.training.run_folder import RunFolder
+
+__all__ = [
+    "LOCALIZE",
+    "MASKS",
+    "SEGMENT",
+    "Predictor",
+    "RunFolder",
+    "evaluate",
+    "iou_table",
+    "list_photos",
+    "mask_maker",
+    "mask_path",
+    "open_run_data",
+    "predict_files",
+    "run_stages",
+    "scores",
+    "stages_of",
+]

@@ -1,0 +1,42 @@
+"""`wsss-tf evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wsss_tf.cli.options import run_argument
+
+
+@click.command()
+@run_argument
+@click.option("--split", help="Split to score; by default the recipe's data.eval_split.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="JSON file; by default RUN/report/evaluate_SPLIT.json.",
+)
+def evaluate(run: Path, split: str | None, out: Path | None) -> None:
+    """Score RUN against pixel labels: IoU of each class and their mean.
+
+    Pixels labelled 255, and those of classes that the recipe does not keep, are ignored.
+
+    \b
+    Example:
+      wsss-tf evaluate run --split val
+    """
+    from wsss_tf.requirements import require
+
+    require("train")
+    from wsss_tf.files import write_json
+    from wsss_tf.training import RunFolder, evaluate, iou_table, open_run_data, scores
+
+    folder = RunFolder.existing(run)
+    split = split or folder.recipe.data.eval_split
+    dataset = open_run_data(folder, split)
+    found = scores(evaluate(folder, dataset, split), dataset.labels.names)
+    target = out or folder.stage("report") / f"evaluate_{split}.json"
+    write_json(target, {"split": split, "photos": len(dataset.photos[split]), **found})
+    click.echo(iou_table(found))
+    click.echo(f"Written: {target}")

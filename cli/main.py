@@ -1,0 +1,52 @@
+"""`wsss-tf`: the group of all commands, and what every one does with an error."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import click
+
+from wsss_tf import __version__
+from wsss_tf.cli.demo import demo
+from wsss_tf.cli.doctor import doctor
+from wsss_tf.cli.evaluate import evaluate
+from wsss_tf.cli.masks import masks
+from wsss_tf.cli.predict import predict
+from wsss_tf.cli.train import train
+from wsss_tf.errors import WsssError
+
+
+class _Commands(click.Group):
+    """Turns errors that a user can mend into a message and exit status 2, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except WsssError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(2)
+        except KeyboardInterrupt:
+            click.echo("Stopped. The same command goes on where this one ended.", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="wsss-tf")
+@click.option("--verbose", is_flag=True, help="Say more on stderr.")
+def main(verbose: bool) -> None:
+    """Label every pixel, trained from image tags alone.
+
+    \b
+    Example:
+      wsss-tf demo --out demo
+    """
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+
+
+for command in (demo, train, masks, evaluate, predict, doctor):
+    main.add_command(command)

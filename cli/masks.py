@@ -1,0 +1,37 @@
+"""`wsss-tf masks`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wsss_tf.cli.options import out_option, recipe_argument, set_option
+
+
+@click.command()
+@recipe_argument
+@out_option("Run folder; `wsss-tf train` goes on from it.")
+@set_option
+@click.option("--sheet/--no-sheet", default=True, help="Draw OUT/report/masks.png.")
+def masks(recipe: str, out: Path, overrides: tuple[str, ...], sheet: bool) -> None:
+    """Make the training masks of RECIPE, and stop before the segmentation network.
+
+    \b
+    Example:
+      wsss-tf masks scenes --out run
+    """
+    from wsss_tf.requirements import require
+
+    require("train")
+    from wsss_tf.config import load_recipe
+    from wsss_tf.reports import mask_sheet
+    from wsss_tf.training import MASKS, run_stages, stages_of
+
+    loaded = load_recipe(recipe, overrides)
+    if MASKS not in stages_of(loaded):
+        raise click.UsageError("This recipe makes no masks: its masks.kind is none.")
+    run = run_stages(loaded, out, until=MASKS.name)
+    click.echo(f"Masks: {run.stage(MASKS.name)}")
+    if sheet:
+        click.echo(f"Picture: {mask_sheet(run)}")

@@ -1,0 +1,44 @@
+"""`wsss-tf predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wsss_tf.cli.options import out_option, run_argument
+
+
+@click.command()
+@run_argument
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@out_option("Folder for the label maps, one palette PNG a photo.")
+@click.option("--overlay", "with_overlay", is_flag=True, help="Also write <photo>_overlay.jpg.")
+def predict(run: Path, photos: tuple[Path, ...], out: Path, with_overlay: bool) -> None:
+    """Label every pixel of PHOTOS (files or folders) with the network of RUN; no tags needed.
+
+    A photo that cannot be read is reported and the others are done; the exit status is then 3.
+
+    \b
+    Example:
+      wsss-tf predict run photos/ --out labels --overlay
+    """
+    from wsss_tf.requirements import require
+
+    require("train")
+    from wsss_tf.training import Predictor, RunFolder, list_photos, predict_files
+
+    paths = list_photos(photos)
+    predictor = Predictor(RunFolder.existing(run))
+    failed = 0
+    with click.progressbar(
+        length=len(paths), label="predict", file=click.get_text_stream("stderr")
+    ) as bar:
+        for _, error in predict_files(predictor, paths, out, with_overlay=with_overlay):
+            bar.update(1)
+            if error:
+                failed += 1
+                click.echo(f"\nError: {error}", err=True)
+    click.echo(f"{len(paths) - failed} label maps in {out}; {failed} photos failed.")
+    if failed:
+        raise SystemExit(3)

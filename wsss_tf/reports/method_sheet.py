@@ -1,0 +1,112 @@
+"""The method in pictures: photo, activations, CAMs, fused map, mask, predictions, truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from wsss_tf.data import DataSet, Photo, truth_pairs
+from wsss_tf.images import read_photo
+from wsss_tf.labels import LabelSpace
+from wsss_tf.masks import MaskMaker
+from wsss_tf.priors import scaled_cams
+from wsss_tf.reports.sheets import draw_sheet, heat, labelled
+from wsss_tf.training import Predictor, RunFolder, mask_maker, open_run_data
+
+STEPS = ("photo", "activations", "CAMs", "fused map", "mask")
+
+
+def step_pictures(maker: MaskMaker, photo: np.ndarray, tags: np.ndarray) -> list[np.ndarray]:
+    """Pictures of `STEPS` for a photo, uint8 [H, W, 3] each.
+
+    Args:
+        maker: of kind "multi_class" or "foreground".
+        photo: uint8 [H, W, 3].
+        tags: float [K]; the CAM shown is the highest over the tags.
+
+    Returns:
+        photo, P_f, CAMs (absent for kind "foreground"), the probability of not being background,
+        and the mask.
+    """
+    steps = maker.intermediates(photo, tags)
+    pictures = [photo, heat(photo, steps["foreground"].numpy())]
+    if "cams" in steps:
+        pictures.append(heat(photo, _highest_cam(steps["cams"].numpy(), tags, photo.shape[:2])))
+    pictures.append(heat(photo, 1.0 - steps["probabilities"].numpy()[..., 0]))
+    return [*pictures, labelled(photo, maker(photo, tags).numpy())]
+
+
+def method_sheet(path: Path, runs: Mapping[str, RunFolder], *, rows: int = 6) -> Path:
+    """Draws unseen photos through the whole method, with what each run predicts, and the truth.
+
+    Args:
+        path: of the picture.
+        runs: finished runs on the same data by name; the last makes the masks shown.
+        rows: photos; those with most tags come first.
+
+    Returns:
+        `path`.
+    """
+    run = list(runs.values())[-1]
+    split = run.recipe.data.eval_split
+    dataset = open_run_data(run, split)
+    chosen = _most_tags(dataset.split(split), rows)
+    maker = mask_maker(run, dataset.labels)
+    predictors = [Predictor(run) for run in runs.values()]
+    pictures = []
+    for photo, pixels, truth in _with_truth(dataset, split, chosen):
+        steps = step_pictures(maker, pixels, dataset.labels.tag_vector(photo.tags))
+        predictions = [labelled(pixels, predictor(pixels)) for predictor in predictors]
+        pictures.append([*steps, *predictions, labelled(pixels, truth)])
+    titles = [*STEPS, *(f"from {name.replace('_', '-')}" for name in runs), "truth"]
+    captions = [", ".join(photo.tags) for photo in chosen]
+    return draw_sheet(path, pictures, titles=titles, captions=captions, labels=dataset.labels)
+
+
+def mask_sheet(run: RunFolder, *, rows: int = 12) -> Path:
+    """Draws RUN/report/masks.png: training photos beside their masks, evenly spread; no truth."""
+    dataset = open_run_data(run, run.recipe.data.train_split)
+    photos = dataset.split(run.recipe.data.train_split)
+    chosen = [
+        photos[i] for i in np.linspace(0, len(photos) - 1, min(rows, len(photos))).astype(int)
+    ]
+    maker = mask_maker(run, dataset.labels)
+    pictures = []
+    for photo in chosen:
+        pixels = read_photo(photo.path)
+        pictures.append(step_pictures(maker, pixels, dataset.labels.tag_vector(photo.tags)))
+    titles = [step for step in STEPS if step != "CAMs" or maker.kind == "multi_class"]
+    return draw_sheet(
+        run.stage("report") / "masks.png",
+        pictures,
+        titles=titles,
+        captions=[", ".join(photo.tags) for photo in chosen],
+        labels=mask_labels(run, dataset),
+    )
+
+
+def mask_labels(run: RunFolder, dataset: DataSet) -> LabelSpace:
+    """The classes of the ids in `run`'s masks."""
+    foreground = run.recipe.masks.kind == "foreground"
+    return LabelSpace(("background", "foreground")) if foreground else dataset.labels
+
+
+def _most_tags(photos: Sequence[Photo], count: int) -> list[Photo]:
+    chosen = sorted(photos, key=lambda photo: -len(photo.tags))[:count]
+    return [photo for photo in photos if photo in chosen]
+
+
+def _with_truth(
+    dataset: DataSet, split: str, chosen: Sequence[Photo]
+) -> Iterator[tuple[Photo, np.ndarray, np.ndarray]]:
+    by_id = {photo.id: photo for photo in chosen}
+    for name, pixels, truth in truth_pairs(dataset, split):
+        if name in by_id:
+            yield by_id[name], pixels, truth
+
+
+def _highest_cam(cams: np.ndarray, tags: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    scaled = np.asarray(scaled_cams(cams[None], size))[0]
+    return np.max(scaled * tags, axis=-1)

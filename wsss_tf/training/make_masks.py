@@ -1,0 +1,101 @@
+"""Stage masks: every training photo gets a label map from its tags and the networks' priors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from wsss_tf.data import DataSet, Photo, named_errors, photo_dataset
+from wsss_tf.files import write_text
+from wsss_tf.images import read_label_map, write_label_map
+from wsss_tf.labels import LabelSpace
+from wsss_tf.masks import MaskMaker
+from wsss_tf.nets.vgg import activation_network
+from wsss_tf.nets.weights import load_backbone
+from wsss_tf.training.interrupt import stop_requested
+from wsss_tf.training.localize import load_cam_network
+from wsss_tf.training.run_folder import RunFolder
+
+STAGE = "masks"
+
+
+def make_masks(run: RunFolder, dataset: DataSet) -> None:
+    """Writes masks/<id>.png for every training photo, then masks/index.jsonl; skips what is there.
+
+    Raises:
+        KeyboardInterrupt: the user asked to stop; finished masks are kept.
+    """
+    folder = run.stage(STAGE)
+    folder.mkdir(parents=True, exist_ok=True)
+    photos = dataset.photos[run.recipe.data.train_split]
+    missing = [photo for photo in photos if not mask_path(folder, photo).exists()]
+    if missing:
+        with stop_requested() as stop:
+            for photo, mask in _made(mask_maker(run, dataset.labels), dataset, missing):
+                write_label_map(mask_path(folder, photo), mask)
+                if stop():
+                    raise KeyboardInterrupt
+    names = ("background", "foreground") if is_foreground(run) else dataset.labels.names
+    rows = [_index_row(photo, read_label_map(mask_path(folder, photo)), names) for photo in photos]
+    write_text(folder / "index.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def is_made(run: RunFolder) -> bool:
+    """Whether every mask of the stage is there: its index is written last."""
+    return (run.stage(STAGE) / "index.jsonl").exists()
+
+
+def is_foreground(run: RunFolder) -> bool:
+    """Whether the masks tell object from background only."""
+    return run.recipe.masks.kind == "foreground"
+
+
+def mask_path(folder: Path, photo: Photo) -> Path:
+    """Where the mask of `photo` is."""
+    return folder / f"{photo.id}.png"
+
+
+def mask_maker(run: RunFolder, labels: LabelSpace) -> MaskMaker:
+    """The mask function that `run`'s recipe describes, with its trained CAM network."""
+    settings, backbone = run.recipe.masks, run.recipe.backbone
+    activations = activation_network(
+        width=backbone.width, dilated=settings.activations == "dilated", blocks=settings.blocks
+    )
+    load_backbone(activations, backbone.weights)
+    return MaskMaker(
+        activations,
+        None if is_foreground(run) else load_cam_network(run, labels.num_tags),
+        kind=settings.kind,
+        side=settings.side,
+        scaling=settings.scaling,
+        combination=settings.combination,
+        alpha=settings.alpha,
+        cam_threshold=settings.cam_threshold,
+        background=settings.background,
+        background_score=settings.background_score,
+    )
+
+
+def _made(
+    maker: MaskMaker, dataset: DataSet, photos: Sequence[Photo]
+) -> Iterator[tuple[Photo, np.ndarray]]:
+    examples = photo_dataset(photos, dataset.labels).map(
+        lambda example: {
+            "index": example["index"],
+            "mask": maker(example["photo"], example["tags"]),
+        }
+    )
+    named = named_errors(examples.prefetch(1), photos)
+    for example in tqdm(named, total=len(photos), desc=STAGE, unit="photo"):
+        yield photos[int(example["index"])], example["mask"].numpy()
+
+
+def _index_row(photo: Photo, mask: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
+    counts = np.bincount(mask.ravel(), minlength=256)[: len(names)] / mask.size
+    coverage = {name: round(float(n), 6) for name, n in zip(names, counts, strict=True) if n}
+    return {"id": photo.id, "tags": list(photo.tags), "coverage": coverage}

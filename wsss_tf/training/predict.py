@@ -1,0 +1,100 @@
+"""Label maps of photos from a trained run, through Keras; no tags needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from wsss_tf.errors import DataError
+from wsss_tf.images import overlay, read_photo, write_label_map, write_photo
+from wsss_tf.priors import resize, size_within
+from wsss_tf.training.run_folder import RunFolder
+from wsss_tf.training.segment import load_segmentation_network
+
+PHOTO_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+# A larger photo is looked at in this size, unless the recipe says a smaller one: 4 GB suffice.
+MAX_SIDE = 1024
+
+
+class Predictor:
+    """The segmentation network of a finished run.
+
+    Args:
+        run: whose segment stage has at least one checkpoint.
+
+    Raises:
+        CheckpointError: the run has no trained network, or one that the recipe does not describe.
+    """
+
+    def __init__(self, run: RunFolder):
+        self.labels = run.labels
+        model = load_segmentation_network(run, self.labels.num_classes)
+        side = min(run.recipe.augment.side or MAX_SIDE, MAX_SIDE)
+
+        @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
+        def probabilities(photo):
+            size = tf.shape(photo)[:2]
+            seen = resize(tf.cast(photo, tf.float32)[None], size_within(size, side))
+            return tf.nn.softmax(resize(model(seen, training=False), size))[0]
+
+        self._probabilities = probabilities
+
+    def probabilities(self, photo: np.ndarray) -> np.ndarray:
+        """uint8 [H, W, 3] RGB -> float32 [H, W, K+1] that sum to 1."""
+        return self._probabilities(photo).numpy()
+
+    def __call__(self, photo: np.ndarray) -> np.ndarray:
+        """uint8 [H, W, 3] RGB -> uint8 [H, W] label map in the photo's own grid."""
+        return np.argmax(self.probabilities(photo), axis=-1).astype(np.uint8)
+
+
+def list_photos(paths: Sequence[Path]) -> list[Path]:
+    """The photos that `paths` name: files as they are, folders by their photos, sorted.
+
+    A path that does not exist is kept: reading it will say so beside the other photos.
+
+    Raises:
+        DataError: a folder without photos, or two photos whose label maps would share a name.
+    """
+    photos: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES)
+            if not found:
+                raise DataError(f"{path}: no photos here ({', '.join(sorted(PHOTO_SUFFIXES))}).")
+            photos.extend(found)
+        else:
+            photos.append(path)
+    by_stem: dict[str, Path] = {}
+    for path in photos:
+        other = by_stem.setdefault(path.stem, path)
+        if other != path:
+            raise DataError(
+                f"Label maps are named after their photos, and {other} and {path} share a name. "
+                "Predict them into two folders."
+            )
+    return list(by_stem.values())
+
+
+def predict_files(
+    predictor: Predictor, photos: Sequence[Path], out: Path, *, with_overlay: bool = False
+) -> Iterator[tuple[Path, DataError | None]]:
+    """Writes out/<stem>.png for each photo, and out/<stem>_overlay.jpg if wanted.
+
+    Yields:
+        Each photo and None, or the error that kept it from being read; the others go on.
+    """
+    for path in photos:
+        try:
+            photo = read_photo(path)
+        except DataError as error:
+            yield path, error
+            continue
+        labels = predictor(photo)
+        write_label_map(out / f"{path.stem}.png", labels)
+        if with_overlay:
+            write_photo(out / f"{path.stem}_overlay.jpg", overlay(photo, labels))
+        yield path, None

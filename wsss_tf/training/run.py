@@ -1,0 +1,92 @@
+"""A run: the stages that its recipe needs, each done once, each resumable."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import tensorflow as tf
+
+from wsss_tf.config import Recipe
+from wsss_tf.config.settings import WEIGHT_SETS
+from wsss_tf.data import DataSet, open_dataset
+from wsss_tf.nets.weights import COMPACT
+from wsss_tf.training.localize import is_localized, localize
+from wsss_tf.training.make_masks import is_made, make_masks
+from wsss_tf.training.run_folder import RunFolder
+from wsss_tf.training.segment import is_segmented, segment
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of a run: `work(run, dataset)` goes on until `is_done(run)`."""
+
+    name: str
+    work: Callable[[RunFolder, DataSet], None]
+    is_done: Callable[[RunFolder], bool]
+
+
+LOCALIZE = Stage("localize", localize, is_localized)
+MASKS = Stage("masks", make_masks, is_made)
+SEGMENT = Stage("segment", segment, is_segmented)
+
+
+def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
+    """The stages that `recipe` needs: tags train alone, foreground masks need no localization."""
+    before = {"none": (), "foreground": (MASKS,), "multi_class": (LOCALIZE, MASKS)}
+    return (*before[recipe.masks.kind], SEGMENT)
+
+
+def run_stages(recipe: Recipe, out: Path, *, until: str = "segment") -> RunFolder:
+    """Runs the stages that `out` does not hold yet, up to `until`.
+
+    Args:
+        recipe: what to train; `out` may hold an unfinished or finished run of the same one.
+        out: the run folder.
+        until: name of the last stage wanted.
+
+    Returns:
+        The run. Equal recipes, data and versions on equal machines give equal bits.
+
+    Raises:
+        ValueError: the recipe has no stage `until`.
+        WsssError: the data, the weights or the folder cannot be used; before any training.
+        KeyboardInterrupt: the user asked to stop; the same call goes on.
+    """
+    stages = stages_of(recipe)
+    names = [stage.name for stage in stages]
+    if until not in names:
+        raise ValueError(
+            f"`until` must be a stage of the recipe, {names}. Received: until={until}."
+        )
+    tf.config.experimental.enable_op_determinism()
+    # Once before the folder is made: a data set that cannot be used leaves no run behind.
+    dataset = open_dataset(recipe.data, root=recipe.data.root) if recipe.data.root else None
+    with RunFolder.open(out, recipe) as run:
+        dataset = dataset or open_dataset(recipe.data, root=run.data_root)
+        run.record_labels(dataset.labels)
+        run.record_files(files_read(recipe, dataset))
+        for stage in stages[: names.index(until) + 1]:
+            if not stage.is_done(run):
+                _work(stage, run, dataset)
+    return run
+
+
+def files_read(recipe: Recipe, dataset: DataSet) -> Iterator[Path]:
+    """Every file that the stages before evaluation read: lists, training photos, weights."""
+    yield from dataset.files
+    yield from (photo.path for photo in dataset.photos[recipe.data.train_split])
+    if recipe.backbone.weights == "compact":
+        yield COMPACT
+    elif recipe.backbone.weights not in WEIGHT_SETS:
+        yield Path(recipe.backbone.weights)
+
+
+def _work(stage: Stage, run: RunFolder, dataset: DataSet) -> None:
+    started = time.perf_counter()
+    try:
+        stage.work(run, dataset)
+    finally:
+        run.record_stage(stage.name, time.perf_counter() - started)
