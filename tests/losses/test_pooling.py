@@ -143,6 +143,17 @@ def test_complement_does_not_cancel():
     np.testing.assert_allclose(remainders[0, 0], 2 * math.exp(-30), rtol=1e-5)
 
 
+def test_complement_is_one_where_it_does_not_apply():
+    probabilities = tf.constant([[1.0, 0.0], [0.25, 0.75]])
+    where = tf.constant([[False], [True]])
+    with tf.GradientTape() as tape:
+        tape.watch(probabilities)
+        remainders = complement(probabilities, where)
+    np.testing.assert_allclose(remainders, [[1, 1], [0.75, 0.25]], rtol=1e-6)
+    np.testing.assert_array_equal(tape.gradient(remainders, probabilities)[0], 0.0)
+    assert complement(tf.constant([[1.0, 0.0]]))[0, 0] > 0
+
+
 def test_half_precision_is_pooled_in_float32():
     probabilities = np.full((1, 200, 200, 1), 0.001, "float16")
     scores, _ = log_sum_exp_pool(probabilities)

@@ -26,8 +26,8 @@ def safe_log(values: Any) -> Any:
     return ops.log(values + TINY)
 
 
-def complement(probabilities: Any) -> Any:
-    """1 - p, exact to rounding also where p is within 1e-7 of 1.
+def complement(probabilities: Any, where: Any = None) -> Any:
+    """1 - p, exact to rounding also where p is within 1e-7 of 1, and never 0.
 
     There `1 - p` cancels to 0 in float32 (a lead of 17 in the logits is enough) and the gradient
     of its logarithm vanishes just where a network is wrong and sure. The sum of the pixel's other
@@ -35,12 +35,18 @@ def complement(probabilities: Any) -> Any:
 
     Args:
         probabilities: float [..., K], summing to 1 over the last axis, as softmax gives them.
+        where: bool [..., 1]; where it is False the result is 1 and has no gradient. None is True.
 
     Returns:
-        float [..., K] in [0, 1].
+        float [..., K] in [1e-30, 1].
     """
-    small = ops.cast(probabilities <= 0.5, probabilities.dtype)
+    limit: Any = 0.5
+    if where is not None:
+        limit = ops.where(where, ops.cast(0.5, probabilities.dtype), -1.0)
+    small = ops.cast(probabilities <= limit, probabilities.dtype)
     others = ops.sum(small * probabilities, axis=-1, keepdims=True)
-    # `others` where the class dominates; (others + 1 - others - p) elsewhere. Two products and no
-    # selection: a third faster than `where`, forwards and backwards.
-    return others + small * ((1.0 - others) - probabilities)
+    if where is not None:
+        others = ops.where(where, others, 1.0)
+    # `others` where the class dominates, others + 1 - others - p elsewhere. A product in place of
+    # a selection, and no pass over [..., K] for `where`: half the time, forwards and backwards.
+    return (others + TINY) + small * ((1.0 - others) - probabilities)

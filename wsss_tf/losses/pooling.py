@@ -23,7 +23,8 @@ def log_sum_exp_pool(
     where a loss takes their logarithm. Above r = 60 the maximum of each mask is subtracted first.
 
     Args:
-        probabilities: float [B, H, W, K] in [0, 1].
+        probabilities: float [B, H, W, K] in [0, 1], or [B, H, W, 1] where each class pools the
+            same scores over a mask of its own.
         mask: bool [B, H, W, K] or [B, H, W, 1], the pixels pooled for each class; None pools all.
             Floats 0 and 1 serve as well.
         sharpness: r > 0. r -> 0 is the mean, r -> inf the maximum.
@@ -56,13 +57,21 @@ def complement_of_pool(
     A soft maximum moves with its arguments, so 1 - S_k is minus the soft maximum of S_ijk - 1, and
     1 - S_ijk has no cancellation (`complement`).
 
-    Args, Returns and Raises as `log_sum_exp_pool`; here an empty mask gives 1, and the
-    probabilities must sum to 1 over the classes.
+    Args:
+        probabilities: float [B, H, W, K], summing to 1 over the classes.
+        mask: bool [B, H, W, 1], the pixels pooled; None pools all.
+        sharpness: as `log_sum_exp_pool`.
+
+    Returns:
+        float [B, K] in [0, 1], 1 where the mask is empty, and bool [B, K]: whether it is not.
+
+    Raises:
+        ValueError: as `log_sum_exp_pool`.
     """
     check_sharpness(sharpness)
     probabilities = as_float(probabilities)
     weights = _as_weights(mask, probabilities)
-    below_one = -(weights * complement(probabilities) + (1.0 - weights))  # -1 outside the mask.
+    below_one = -complement(probabilities, None if mask is None else weights > 0)
     shift = ops.stop_gradient(ops.max(below_one, axis=(1, 2), keepdims=True))
     scores, present = _soft_maximum(below_one, weights, shift, sharpness)
     return -scores, present
@@ -79,12 +88,12 @@ def check_sharpness(sharpness: float) -> None:
 
 def _soft_maximum(values: Any, weights: Any, shift: Any, sharpness: float) -> tuple[Any, Any]:
     """Log-mean-exp over the pixels of weight 1. The shift cancels: it only prevents overflow."""
-    pixels = ops.broadcast_to(ops.sum(weights, axis=(1, 2)), ops.shape(values[:, 0, 0]))
+    pixels = ops.sum(weights, axis=(1, 2))
     growth = ops.sum(weights * ops.expm1(sharpness * (values - shift)), axis=(1, 2))
     scores = ops.log1p(growth / ops.maximum(pixels, 1.0)) / sharpness
     if not isinstance(shift, float):
         scores = scores + shift[:, 0, 0]
-    return scores, pixels > 0
+    return scores, ops.broadcast_to(pixels > 0, ops.shape(scores))
 
 
 def _as_weights(mask: Any, probabilities: Any) -> Any:
@@ -92,7 +101,8 @@ def _as_weights(mask: Any, probabilities: Any) -> Any:
     if mask is None:
         return ops.ones_like(probabilities[..., :1])
     mask = ops.convert_to_tensor(mask)
-    if len(mask.shape) != 4 or mask.shape[-1] not in (1, probabilities.shape[-1]):
+    channels = probabilities.shape[-1]
+    if len(mask.shape) != 4 or (mask.shape[-1] != channels and 1 not in (mask.shape[-1], channels)):
         raise ValueError(
             "`mask` must have the shape [batch, height, width, 1 or classes]. Received: "
             f"mask.shape={mask.shape}, probabilities.shape={probabilities.shape}. "

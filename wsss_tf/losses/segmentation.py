@@ -116,7 +116,9 @@ def multi_class_loss(
     masks = ops.one_hot(
         _known_labels(mask, valid), probabilities.shape[-1], dtype=probabilities.dtype
     )
-    scores, in_mask = log_sum_exp_pool(probabilities, masks, sharpness=sharpness)
+    # A pixel is pooled by the class of its label alone: one exponential a pixel, not K+1.
+    own = ops.sum(masks * probabilities, axis=-1, keepdims=True)
+    scores, in_mask = log_sum_exp_pool(own, masks, sharpness=sharpness)
     cost = _mean_cost(scores, ops.logical_and(present, in_mask))
     return cost + _absent_cost(probabilities, ops.logical_not(present), valid)
 
@@ -129,14 +131,14 @@ def _mean_cost(scores: Any, members: Any) -> Any:
 
 def _absent_cost(probabilities: Any, absent: Any, valid: Any) -> Any:
     """Mean of -log(1 - S^k_ij) over valid pixels and absent classes: last term of Eq. 12 and 15."""
-    costs = -safe_log(complement(probabilities))
     if valid is None:
-        per_class = ops.mean(costs, axis=(1, 2))
+        per_class = -ops.mean(ops.log(complement(probabilities)), axis=(1, 2))
     else:
-        weights = ops.cast(valid, costs.dtype)
-        pixels = ops.sum(weights, axis=(1, 2))[:, None]
-        per_class = ops.sum(weights[..., None] * costs, axis=(1, 2)) / ops.maximum(pixels, 1.0)
-    members = ops.cast(absent, costs.dtype)
+        valid = ops.cast(valid, "bool")
+        costs = -ops.log(complement(probabilities, valid[..., None]))  # 0 where not valid.
+        pixels = ops.sum(ops.cast(valid, costs.dtype), axis=(1, 2))[:, None]
+        per_class = ops.sum(costs, axis=(1, 2)) / ops.maximum(pixels, 1.0)
+    members = ops.cast(absent, per_class.dtype)
     return _mean(members * per_class, members)
 
 
