@@ -21,7 +21,7 @@ _PHOTOS = (
     ("a", ".jpg", "train", "cat", 32, 40),
     ("b", ".jpg", "train", "dog cat", 45, 33),
     ("c", ".png", "train", "dog", 37, 37),
-    ("d", ".jpg", "train", "", 29, 50),
+    ("d", ".jpg", "val", "", 29, 50),
     ("e", ".png", "val", "cat", 40, 32),
     ("f", ".jpg", "val", "dog", 1, 19),
 )
@@ -73,6 +73,41 @@ def tagged_root(tmp_path: Path) -> Path:
     with open(root / "tags.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
     return root
+
+
+TINY_RUN = (
+    "data.scenes.train=12",
+    "data.scenes.val=3",
+    "data.scenes.size=48",
+    "augment.crop=48",
+    "localize.crop=48",
+    "localize.batch_size=4",
+    "localize.steps=6",
+    "localize.learning_rates=[1e-3]",
+    "localize.boundaries=[]",
+    "segment.batch_size=2",
+    "segment.steps=6",
+    "segment.learning_rates=[1e-3]",
+    "segment.boundaries=[]",
+    "log.every=2",
+    "log.checkpoint_every=3",
+    "log.images_every=6",
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_overrides() -> tuple[str, ...]:
+    """Overrides of the recipe `scenes` that train every stage in seconds, to no good result."""
+    return TINY_RUN
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory):
+    """A finished run of `tiny_overrides`, shared by tests that only read it."""
+    from wsss_tf.config import load_recipe
+    from wsss_tf.training import run_stages
+
+    return run_stages(load_recipe("scenes", TINY_RUN), tmp_path_factory.mktemp("tiny") / "run")
 
 
 @pytest.fixture(scope="session")

@@ -29,15 +29,15 @@ def random_batch(batch: int, size: int, classes: int) -> dict[str, tf.Tensor]:
     return {
         "logits": tf.random.stateless_normal((batch, size, size, classes), (0, 0), stddev=3.0),
         "tags": tf.constant(tags),
-        "mask": tf.cast(mask, tf.uint8),
+        "label_map": tf.cast(mask, tf.uint8),
         "valid": tf.ones((batch, size, size), tf.bool),
     }
 
 
-def cross_entropy(logits, tags, mask, valid):
+def cross_entropy(logits, tags, label_map, valid):
     """What a fully supervised step would cost: mean over the known pixels."""
-    weights = tf.cast(mask != 255, tf.float32)
-    labels = tf.where(mask == 255, 0, tf.cast(mask, tf.int32))
+    weights = tf.cast(label_map != 255, tf.float32)
+    labels = tf.where(label_map == 255, 0, tf.cast(label_map, tf.int32))
     pixels = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
     return tf.reduce_sum(weights * pixels, axis=(1, 2)) / tf.reduce_sum(weights, axis=(1, 2))
 

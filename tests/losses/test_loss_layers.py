@@ -98,5 +98,5 @@ def test_messages_of_the_layers(case):
         WeakSegmentationLoss("weak")
     with pytest.raises(ValueError, match="`sharpness` must be a positive number"):
         LogSumExpPool(sharpness=0)
-    with pytest.raises(ValueError, match="`mask` must be given for the foreground loss"):
+    with pytest.raises(ValueError, match="`label_map` must be given for the foreground loss"):
         WeakSegmentationLoss("foreground")(case[0], case[1])

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-OVERRIDES = (
+OVERRIDES = (  # Long enough to be killed five times.
     "data.scenes.train=12",
     "data.scenes.val=2",
     "data.scenes.size=48",

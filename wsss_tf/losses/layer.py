@@ -53,8 +53,8 @@ class LogSumExpPool(keras.layers.Layer):
 class WeakSegmentationLoss(keras.layers.Layer):
     """One of the three losses on a network's logits: softmax (Eq. 9), then the loss per photo.
 
-    Call it on (logits, tags, mask, valid): float [B, H, W, K+1]; [B, K]; uint8 [B, H, W], not used
-    by "tags"; bool [B, H, W] or None. It returns float32 [B], computed in float32 under every
+    Call it on (logits, tags, label_map, valid): float [B, H, W, K+1]; [B, K]; uint8 [B, H, W], the
+    losses' `mask`, not used by "tags" (Keras keeps the name `mask` for itself); bool [B, H, W] or None. It returns float32 [B], computed in float32 under every
     precision policy. Average it over the batch.
 
     Args:
@@ -76,22 +76,22 @@ class WeakSegmentationLoss(keras.layers.Layer):
         self.kind = kind
         self.sharpness = sharpness
 
-    def call(self, logits: Any, tags: Any, mask: Any = None, valid: Any = None) -> Any:
+    def call(self, logits: Any, tags: Any, label_map: Any = None, valid: Any = None) -> Any:
         probabilities = ops.softmax(logits, axis=-1)
         if self.kind == "tags":
             return tag_loss(probabilities, tags, valid, sharpness=self.sharpness)
-        if mask is None:
+        if label_map is None:
             raise ValueError(
-                f"`mask` must be given for the {self.kind} loss, uint8 [batch, height, width]. "
-                'Received: mask=None. Without masks use kind="tags".'
+                f"`label_map` must be given for the {self.kind} loss, uint8 [batch, height, width]. "
+                'Received: label_map=None. Without masks use kind="tags".'
             )
-        return _LOSSES[self.kind](probabilities, tags, mask, valid, sharpness=self.sharpness)
+        return _LOSSES[self.kind](probabilities, tags, label_map, valid, sharpness=self.sharpness)
 
     def compute_output_shape(
         self,
         logits_shape: tuple[int | None, ...],
         tags_shape: Any = None,
-        mask_shape: Any = None,
+        label_map_shape: Any = None,
         valid_shape: Any = None,
     ) -> tuple[int | None]:
         return (logits_shape[0],)

@@ -31,7 +31,7 @@ def segment(run: RunFolder, dataset: DataSet) -> None:
 
     def loss(batch):
         logits = model(batch["photo"], training=True)
-        return weak_loss(logits, batch["tags"], mask=batch.get("mask"), valid=batch["valid"])
+        return weak_loss(logits, batch["tags"], batch.get("mask"), batch["valid"])
 
     def batches(start, steps):
         return training_batches(

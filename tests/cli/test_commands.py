@@ -1,0 +1,86 @@
+"""Commands on a finished run: what they write, what they print, and their exit status."""
+
+import json
+import shutil
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from wsss_tf.cli.main import main
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def photos(tiny_run, tmp_path):
+    """Two good photos, and a text file that is called one."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for photo in sorted((tiny_run.data_root / "images").glob("val_*"))[:2]:
+        shutil.copy(photo, folder)
+    (folder / "bad.jpg").write_text("no photo")
+    return folder
+
+
+def test_evaluate_prints_and_writes_the_same_figures(tiny_run, tmp_path):
+    result = invoke("evaluate", tiny_run.path, "--out", tmp_path / "scores.json")
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "scores.json").read_text())
+    assert f"mIoU        {100 * found['miou']:5.1f}" in result.stdout
+    assert found["photos"] == 3
+    assert found["split"] == "val"
+    assert "background" in found["iou"]
+
+
+def test_evaluate_names_a_split_that_is_not_there(tiny_run):
+    result = invoke("evaluate", tiny_run.path, "--split", "vla")
+    assert result.exit_code == 2
+    assert "val" in result.output
+
+
+def test_predict_does_the_others_and_exits_with_3(tiny_run, photos, tmp_path):
+    out = tmp_path / "labels"
+    result = invoke(
+        "predict", tiny_run.path, photos, photos / "gone.png", "--out", out, "--overlay"
+    )
+    assert result.exit_code == 3, result.output
+    assert "bad.jpg" in result.stderr
+    assert "gone.png" in result.stderr
+    assert len(list(out.glob("*_overlay.jpg"))) == 2
+    maps = sorted(out.glob("*.png"))
+    assert len(maps) == 2
+    with Image.open(maps[0]) as label_map:
+        assert label_map.mode == "P"
+        assert label_map.size == (48, 48)
+
+
+def test_predict_refuses_two_photos_of_one_name(tiny_run, photos, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(photos / "bad.jpg", other / "bad.png")
+    result = invoke("predict", tiny_run.path, photos, other / "bad.png", "--out", tmp_path / "o")
+    assert result.exit_code == 2
+    assert "share a name" in result.output
+
+
+def test_masks_draws_a_sheet(tiny_run):
+    config = tiny_run.path / "recipe.yaml"
+    result = invoke("masks", config, "--out", tiny_run.path)
+    assert result.exit_code == 0, result.output
+    with Image.open(tiny_run.path / "report" / "masks.png") as sheet:
+        assert min(sheet.size) > 400
+
+
+@pytest.mark.slow
+def test_demo_compares_three_supervisions(tiny_overrides, tmp_path):
+    changes = [part for override in tiny_overrides for part in ("--set", override)]
+    result = invoke("demo", "--out", tmp_path / "demo", "--seed", 1, *changes)
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "demo" / "demo.json").read_text())
+    assert list(found["miou"]) == ["tags", "foreground", "multi_class"]
+    assert found["seconds"].keys() == {*found["miou"], "this_call"}
+    with Image.open(tmp_path / "demo" / "demo.png") as sheet:
+        assert sheet.width > 1000

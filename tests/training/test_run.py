@@ -1,0 +1,131 @@
+"""Whole runs on a handful of scenes: what each stage leaves, and what no stage may look at."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from wsss_tf.config import load_recipe
+from wsss_tf.errors import DataProblems, RunError
+from wsss_tf.images import read_label_map, read_photo
+from wsss_tf.metrics import ConfusionMatrix
+from wsss_tf.training import (
+    Predictor,
+    RunFolder,
+    evaluate,
+    open_run_data,
+    run_stages,
+    scores,
+    stages_of,
+)
+
+FOREGROUND = ("segment.loss=foreground", "masks.kind=foreground", "localize=null")
+TAGS = ("segment.loss=tags", "masks.kind=none", "localize=null")
+
+
+def outcome(run):
+    """Bytes of everything that training made."""
+    stages = [run.stage(name) for name in ("localize", "masks", "segment")]
+    files = [
+        file
+        for stage in stages
+        for file in stage.rglob("*")
+        if file.suffix in (".png", ".npz") or file.name == "index.jsonl"
+    ]
+    return {str(file.relative_to(run.path)): file.read_bytes() for file in files}
+
+
+def test_a_run_leaves_its_stages_and_a_true_record(tiny_run):
+    record = tiny_run.record()
+    assert list(record["stages"]) == ["localize", "masks", "segment"]
+    read = [str(path) for path in record["files"]]
+    assert sum("/images/train_" in path for path in read) == 12
+    assert any(path.endswith("tags.csv") for path in read)
+    assert any(path.endswith("compact_vgg16.npz") for path in read)
+    assert not any("/masks/" in path or "/images/val_" in path for path in read)
+    rows = [json.loads(line) for line in (tiny_run.path / "masks" / "index.jsonl").open()]
+    assert len(rows) == 12
+    assert all(sum(row["coverage"].values()) > 0.99 for row in rows)
+    assert len(list(tiny_run.stage("masks").glob("*.png"))) == 12
+    for stage in ("localize", "segment"):
+        assert list(tiny_run.stage(stage).glob("events.out.tfevents.*"))
+
+
+def test_the_same_call_again_changes_nothing(tiny_run):
+    before = outcome(tiny_run)
+    run_stages(tiny_run.recipe, tiny_run.path)
+    assert outcome(tiny_run) == before
+
+
+def test_without_the_pixel_labels_every_bit_is_the_same(tiny_run, tiny_overrides, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(tiny_run.data_root, data)
+    shutil.rmtree(data / "masks")
+    (data / "scenes.json").unlink()  # Now it is any tagged folder.
+    changes = ("data.source=tagged_folder", f"data.root={data}", "data.label_space=scenes")
+    recipe = load_recipe("scenes", (*tiny_overrides, *changes))
+    assert outcome(run_stages(recipe, tmp_path / "run")) == outcome(tiny_run)
+
+
+@pytest.mark.parametrize(
+    ("changes", "names", "ids"),
+    [(TAGS, ["segment"], None), (FOREGROUND, ["masks", "segment"], {0, 1})],
+    ids=["tags", "foreground"],
+)
+def test_other_supervisions_need_fewer_stages(
+    tiny_run, tiny_overrides, tmp_path, changes, names, ids
+):
+    recipe = load_recipe(
+        "scenes", (*tiny_overrides, f"data.root={tiny_run.data_root.resolve()}", *changes)
+    )
+    assert [stage.name for stage in stages_of(recipe)] == names
+    run = run_stages(recipe, tmp_path / "run")
+    masks = [read_label_map(path) for path in run.stage("masks").glob("*.png")]
+    assert {int(label) for mask in masks for label in np.unique(mask)} == (ids or set())
+    assert run.stage("segment").exists()
+    assert not run.stage("localize").exists()
+
+
+def test_evaluation_is_the_confusion_of_predictions_with_truth(tiny_run):
+    dataset = open_run_data(tiny_run, "val")
+    matrix = evaluate(tiny_run, dataset, "val")
+    predictor = Predictor(tiny_run)
+    expected = ConfusionMatrix(dataset.labels.num_classes)
+    for photo in dataset.split("val"):
+        truth = read_label_map(dataset.truth("val")[photo.id])
+        expected.update(truth, predictor(read_photo(photo.path)))
+    np.testing.assert_array_equal(matrix.counts, expected.counts)
+    found = scores(matrix, dataset.labels.names)
+    assert list(found["iou"]) == list(dataset.labels.names)
+    assert 0.0 <= found["miou"] <= 1.0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (17, 90), (48, 48), (1500, 40)])
+def test_predictions_have_the_photo_s_own_grid(tiny_run, size):
+    predictor = Predictor(tiny_run)
+    photo = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    probabilities = predictor.probabilities(photo)
+    assert probabilities.shape == (*size, 9)
+    np.testing.assert_allclose(probabilities.sum(-1), 1.0, rtol=1e-5)
+    assert predictor(photo).shape == size
+    assert predictor(photo).dtype == np.uint8
+
+
+def test_a_bad_data_set_leaves_no_run(tagged_root, tmp_path):
+    (tagged_root / "images" / "a.jpg").write_bytes(b"")
+    recipe = load_recipe(
+        "tagged_folder", (f"data.root={tagged_root}", "backbone={weights: compact, width: 0.125}")
+    )
+    with pytest.raises(DataProblems, match=r"a\.jpg"):
+        run_stages(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_whose_classes_are_gone_from_the_data_is_refused(tiny_run, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(tiny_run.path, path)
+    record = json.loads((path / "run.json").read_text())
+    (path / "run.json").write_text(json.dumps({**record, "labels": ["background", "cat"]}))
+    with pytest.raises(RunError, match="cat"):
+        open_run_data(RunFolder.existing(path), "val")
