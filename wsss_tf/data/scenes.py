@@ -89,7 +89,7 @@ def render_object(seed: int, index: int, *, size: int) -> tuple[np.ndarray, str]
     light = random_light(rng)
     image = add_clutter(rng, random_ground(rng, size))
     name = SCENES.names[1 + rng.integers(SCENES.num_tags)]
-    pixels = round(size * rng.uniform(0.4, 0.85))
+    pixels = round(size * rng.uniform(0.3, 0.75))
     drawn = draw_object(name, rng, pixels=pixels, light=light)
     y, x = rng.uniform(-0.08, 1.08, 2) * (size - pixels)
     colour, alpha = (_on_photo(patch, (round(y), round(x)), size) for patch in drawn)
