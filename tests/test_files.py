@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -78,28 +78,34 @@ def test_killed_writer_keeps_the_old_content(tmp_path):
         assert sorted(os.listdir(tmp_path)) == [".lock", "file"]
 
 
-@pytest.fixture
-def read_only_folder():
-    """A folder this process may list but not write to, also when the tests run as root."""
-    nobody = 65534
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o555)
-    user = os.geteuid()
+@contextlib.contextmanager
+def without_root():
+    """Gives up root's right to write everywhere, for as long as the block lasts."""
+    nobody, user = 65534, os.geteuid()
     if user == 0:
         os.seteuid(nobody)
-    yield folder
-    os.seteuid(user)
-    folder.rmdir()
+    try:
+        yield
+    finally:
+        os.seteuid(user)
 
 
-def test_read_only_folder(read_only_folder):
-    path = read_only_folder / "file"
-    with pytest.raises(RunError, match="file: cannot be written: Permission denied"):
-        files.write_bytes(path, b"")
-    with pytest.raises(RunError, match="cannot be written: Permission denied"):
-        files.JsonLines(path).append({})
-    with pytest.raises(RunError, match="cannot be written"), files.lock(read_only_folder):
-        pass
+def test_read_only_folder():
+    folder = Path(tempfile.mkdtemp())  # Unlike tmp_path, not below a folder that only we may enter.
+    folder.chmod(0o555)
+    try:
+        for write in (
+            lambda: files.write_bytes(folder / "file", b""),
+            lambda: files.JsonLines(folder / "file").append({}),
+            lambda: files.lock(folder).__enter__(),
+        ):
+            with (
+                pytest.raises(RunError, match="cannot be written: Permission denied"),
+                without_root(),
+            ):
+                write()
+    finally:
+        folder.rmdir()
 
 
 def test_parent_that_is_a_file(tmp_path):
@@ -117,31 +123,43 @@ def test_target_that_is_a_folder(tmp_path):
     assert os.listdir(tmp_path) == ["folder"]
 
 
-@pytest.fixture
-def full_disk():
-    """No file may grow beyond 1,000 bytes: write fails with EFBIG as it does with ENOSPC."""
-    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, previous)
+def on_a_full_disk(source: str, path: Path) -> str:
+    """Runs `source` where no file may grow beyond 1,000 bytes: EFBIG stands for ENOSPC.
+
+    In a process of its own, as the limit would also hold for what pytest itself writes.
+    """
+    limited = (
+        "import resource, signal, sys\n"
+        "from wsss_tf import files\n"
+        "from wsss_tf.errors import RunError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "path = sys.argv[1]\n"
+        "try:\n" + textwrap.indent(textwrap.dedent(source), "    ") + "\n"
+        "except RunError as error:\n"
+        "    print(error)\n"
+    )
+    process = run_python(limited, path)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    return said
 
 
-def test_full_disk_keeps_the_old_content(tmp_path, full_disk):
+def test_full_disk_keeps_the_old_content(tmp_path):
     path = tmp_path / "file"
-    files.write_bytes(path, b"old")
-    with pytest.raises(RunError, match="file: cannot be written: File too large"):
-        files.write_bytes(path, bytes(100_000))
+    path.write_bytes(b"old")
+    said = on_a_full_disk("files.write_bytes(path, bytes(100_000))", path)
+    assert said.startswith(f"{path}: cannot be written: File too large")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_full_disk_tears_at_most_the_last_json_line(tmp_path, full_disk):
+def test_full_disk_tears_at_most_the_last_json_line(tmp_path):
     log = files.JsonLines(tmp_path / "log.jsonl")
     log.append({"step": 1})
-    with pytest.raises(RunError, match="cannot be written"):
-        log.append({"text": "x" * 2000})
+    said = on_a_full_disk("files.JsonLines(path).append({'text': 'x' * 2000})", log.path)
+    assert said.startswith(f"{log.path}: cannot be written: File too large")
+    assert log.path.stat().st_size == 1000
     assert files.read_jsonl(log.path) == [{"step": 1}]
     log.append({"step": 2})
     assert files.read_jsonl(log.path) == [{"step": 1}, {"step": 2}]
