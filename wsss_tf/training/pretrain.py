@@ -21,13 +21,10 @@ import tensorflow as tf
 from wsss_tf.data.scenes import render_clutter, render_object
 from wsss_tf.files import atomic_write
 from wsss_tf.labels import SCENES
-from wsss_tf.nets.vgg import CAFFE_MEANS_BGR
 from wsss_tf.training.batch_norm_fold import folded_weights, training_network
 
 WIDTH = 0.125
 _TEST_START = 1_000_000
-_CELL = 16
-_MEAN_COLOUR = tuple(round(mean) for mean in reversed(CAFFE_MEANS_BGR))
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +37,6 @@ class PretrainSettings:
         photos: number of photos rendered once and then seen in random crops and flips.
         side: their side in pixels, of which random squares of `crop` are seen.
         empty: share of photos without an object, whose tags are all zero.
-        hidden: chance of each 16x16 cell of a crop to be painted over, so that no single part of
-            an object is enough (hide-and-seek, Singh & Lee 2017).
         steps, batch_size, learning_rate: of Adam; the rate warms up, then falls as a cosine.
         seed: of the photos, the start and the order.
     """
@@ -50,8 +45,7 @@ class PretrainSettings:
     side: int = 96
     crop: int = 80
     empty: float = 0.25
-    hidden: float = 0.15
-    steps: int = 1800
+    steps: int = 2500
     batch_size: int = 32
     learning_rate: float = 2e-3
     seed: int = 0
@@ -76,7 +70,7 @@ def tagged_photos(settings: PretrainSettings, *, start: int, count: int):
 
 
 def random_batches(photos, tags, settings: PretrainSettings) -> Iterator[tuple]:
-    """Yields batches without end: each photo once a round, cropped, flipped, partly hidden."""
+    """Yields batches without end: each photo once a round, randomly cropped and flipped."""
     rng = np.random.default_rng([settings.seed, len(photos)])
     order = np.zeros(0, int)
     while True:
@@ -87,9 +81,6 @@ def random_batches(photos, tags, settings: PretrainSettings) -> Iterator[tuple]:
         batch = photos[chosen, y : y + settings.crop, x : x + settings.crop]
         flip = rng.random(len(batch)) < 0.5
         batch[flip] = batch[flip, :, ::-1]
-        cells = rng.random((len(batch), *[-(-settings.crop // _CELL)] * 2)) < settings.hidden
-        cells = cells.repeat(_CELL, axis=1).repeat(_CELL, axis=2)
-        batch[cells[:, : settings.crop, : settings.crop]] = _MEAN_COLOUR
         yield batch, tags[chosen]
 
 
