@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from wsss_tf.cli.options import out_option, set_option
+from wsss_tf.cli.start import start_tensorflow
 
 
 @click.command()
@@ -20,9 +21,7 @@ def demo(out: Path, seed: int, overrides: tuple[str, ...]) -> None:
     Example:
       wsss-tf demo --out demo
     """
-    from wsss_tf.requirements import require
-
-    require("train")
+    start_tensorflow()
     from wsss_tf.reports import run_demo
 
     result = run_demo(out, seed=seed, overrides=overrides)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from wsss_tf.cli.options import run_argument
+from wsss_tf.cli.start import start_tensorflow
 
 
 @click.command()
@@ -26,9 +27,7 @@ def evaluate(run: Path, split: str | None, out: Path | None) -> None:
     Example:
       wsss-tf evaluate run --split val
     """
-    from wsss_tf.requirements import require
-
-    require("train")
+    start_tensorflow()
     from wsss_tf.files import write_json
     from wsss_tf.training import RunFolder, evaluate, iou_table, open_run_data, scores
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from wsss_tf.cli.options import out_option, recipe_argument, set_option
+from wsss_tf.cli.start import start_tensorflow
 
 
 @click.command()
@@ -21,9 +22,7 @@ def masks(recipe: str, out: Path, overrides: tuple[str, ...], sheet: bool) -> No
     Example:
       wsss-tf masks scenes --out run
     """
-    from wsss_tf.requirements import require
-
-    require("train")
+    start_tensorflow()
     from wsss_tf.config import load_recipe
     from wsss_tf.reports import mask_sheet
     from wsss_tf.training import MASKS, run_stages, stages_of

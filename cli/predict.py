@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from wsss_tf.cli.options import out_option, run_argument
+from wsss_tf.cli.start import start_tensorflow
 
 
 @click.command()
@@ -23,9 +24,7 @@ def predict(run: Path, photos: tuple[Path, ...], out: Path, with_overlay: bool) 
     Example:
       wsss-tf predict run photos/ --out labels --overlay
     """
-    from wsss_tf.requirements import require
-
-    require("train")
+    start_tensorflow()
     from wsss_tf.training import Predictor, RunFolder, list_photos, predict_files
 
     paths = list_photos(photos)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from wsss_tf.cli.options import out_option, recipe_argument, set_option
+from wsss_tf.cli.start import start_tensorflow
 
 
 @click.command()
@@ -22,9 +23,7 @@ def train(recipe: str, out: Path, overrides: tuple[str, ...]) -> None:
     Example:
       wsss-tf train scenes --out run --set seed=1
     """
-    from wsss_tf.requirements import require
-
-    require("train")
+    start_tensorflow()
     from wsss_tf.config import load_recipe
     from wsss_tf.training import run_stages
 
