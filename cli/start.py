@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 
 def start_tensorflow() -> None:
-    """Loads TensorFlow, without its start-up chatter unless `--verbose` is given.
+    """Loads TensorFlow without its start-up chatter; with `--verbose` it may chat, and load later.
 
     Raises:
         WsssError: the packages of the extra [train] are missing; names the pip command.
@@ -20,13 +20,11 @@ def start_tensorflow() -> None:
 
     require("train")
     if logging.getLogger().isEnabledFor(logging.INFO):
-        import tensorflow
-
         return
     # Errors of its C++ part that matter reach Python as exceptions; `wsss-tf doctor` shows devices.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _stderr_held_back():
-        import tensorflow
+        import tensorflow  # noqa: F401
 
 
 @contextlib.contextmanager

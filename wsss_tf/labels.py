@@ -13,7 +13,7 @@ BACKGROUND = "background"
 IGNORE = 255
 """Pixel id of "unknown, not scored": VOC's void."""
 UNKNOWN = 254
-"""Pixel id that `LabelSpace.ids_from` gives to ids outside the label space: an error in the mask."""
+"""Pixel id that `LabelSpace.ids_from` gives to ids outside the label space: a broken mask."""
 
 
 @dataclass(frozen=True)

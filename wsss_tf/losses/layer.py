@@ -54,8 +54,9 @@ class WeakSegmentationLoss(keras.layers.Layer):
     """One of the three losses on a network's logits: softmax (Eq. 9), then the loss per photo.
 
     Call it on (logits, tags, label_map, valid): float [B, H, W, K+1]; [B, K]; uint8 [B, H, W], the
-    losses' `mask`, not used by "tags" (Keras keeps the name `mask` for itself); bool [B, H, W] or None. It returns float32 [B], computed in float32 under every
-    precision policy. Average it over the batch.
+    losses' `mask` (Keras keeps that name for itself), not used by "tags"; bool [B, H, W] or None.
+    It returns float32 [B], computed in float32 under every precision policy. Average it over the
+    batch.
 
     Args:
         kind: "tags" (`tag_loss`), "foreground" (`foreground_loss`) or "multi_class"
@@ -82,8 +83,8 @@ class WeakSegmentationLoss(keras.layers.Layer):
             return tag_loss(probabilities, tags, valid, sharpness=self.sharpness)
         if label_map is None:
             raise ValueError(
-                f"`label_map` must be given for the {self.kind} loss, uint8 [batch, height, width]. "
-                'Received: label_map=None. Without masks use kind="tags".'
+                f"`label_map` must be given for the {self.kind} loss, uint8 [batch, height, "
+                'width]. Received: label_map=None. Without masks use kind="tags".'
             )
         return _LOSSES[self.kind](probabilities, tags, label_map, valid, sharpness=self.sharpness)
 
