@@ -134,7 +134,7 @@ def _stone(rng, size):
     """Paving: the cell of the nearest of some jittered grid points, dark where two are as near."""
     count = int(rng.integers(4, 7))
     rows, columns = _ramp(size)
-    centres = np.stack(np.mgrid[-1 : count + 1, -1 : count + 1], -1).reshape(-1, 2)
+    centres = np.stack(list(np.mgrid[-1 : count + 1, -1 : count + 1]), -1).reshape(-1, 2)
     centres = (centres + 0.5 + rng.uniform(-0.35, 0.35, centres.shape)) / count
     shades = rng.uniform(0.75, 1.1, len(centres))
     first, second = np.full((2, size, size), 4, np.float32)

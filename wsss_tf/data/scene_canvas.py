@@ -32,12 +32,12 @@ def random_light(rng: np.random.Generator) -> Light:
     azimuth = rng.uniform(-1.1, 1.1)
     height = rng.uniform(0.6, 1.1)
     direction = (
-        np.sin(azimuth) * np.cos(height),
-        -np.cos(azimuth) * np.cos(height),
-        np.sin(height),
+        float(np.sin(azimuth) * np.cos(height)),
+        float(-np.cos(azimuth) * np.cos(height)),
+        float(np.sin(height)),
     )
     tint = 1.0 + rng.uniform(-0.07, 0.07) * colour(1.0, 0.1, -1.0)
-    return Light(tuple(map(float, direction)), rng.uniform(0.35, 0.55), tint)
+    return Light(direction, rng.uniform(0.35, 0.55), tint)
 
 
 def colour(red: float, green: float, blue: float) -> np.ndarray:

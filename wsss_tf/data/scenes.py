@@ -138,7 +138,7 @@ def _on_photo(patch, corner, size):
         first, end = max(start, 0), min(start + patch.shape[-1], size)
         target.append(slice(first, end))
         source.append(slice(first - start, end - start))
-    full[..., *target] = patch[..., *source]
+    full[..., target[0], target[1]] = patch[..., source[0], source[1]]
     return full
 
 
@@ -146,8 +146,8 @@ def _lay(image, colour, alpha, light):
     """Lays an object on the photo: first its soft shadow, away from the light, then itself."""
     size = image.shape[-1]
     reach = round(0.1 * size)
-    shadow = Image.fromarray((np.pad(alpha, reach, mode="edge") * 255).astype(np.uint8))
-    shadow = np.asarray(shadow.filter(ImageFilter.GaussianBlur(0.025 * size)), np.float32)
+    padded = Image.fromarray((np.pad(alpha, reach, mode="edge") * 255).astype(np.uint8))
+    shadow = np.asarray(padded.filter(ImageFilter.GaussianBlur(0.025 * size)), np.float32)
     x, y = (reach + round(0.07 * size * axis) for axis in light.direction[:2])
     shadow = shadow[y : y + size, x : x + size] * np.float32(0.5 / 255)
     return image * (1 - shadow) * (1 - alpha) + colour

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from wsss_tf.config import AugmentSettings, Recipe
+from wsss_tf.config import AugmentSettings, LocalizeSettings, Recipe
 from wsss_tf.data import DataSet, training_batches
 from wsss_tf.nets.cam import cam_network
 from wsss_tf.nets.weights import initialise_cam
@@ -19,7 +19,7 @@ STAGE = "localize"
 def localize(run: RunFolder, dataset: DataSet) -> None:
     """Trains `run`'s CAM network with sigmoid cross-entropy; goes on where a run was stopped."""
     recipe = run.recipe
-    settings = recipe.localize
+    settings = _settings(run)
     model, new_layers = _fresh_network(recipe, dataset)
     split = recipe.data.train_split
     augment = whole_photos(recipe.augment, settings.crop)
@@ -49,7 +49,7 @@ def localize(run: RunFolder, dataset: DataSet) -> None:
 
 def is_localized(run: RunFolder) -> bool:
     """Whether the stage has come to its last step."""
-    return is_finished(run.stage(STAGE), run.recipe.localize.steps)
+    return is_finished(run.stage(STAGE), _settings(run).steps)
 
 
 def tag_cross_entropy(logits, tags):
@@ -79,3 +79,9 @@ def load_cam_network(run: RunFolder, num_tags: int) -> keras.Model:
 def _fresh_network(recipe: Recipe, dataset: DataSet) -> tuple[keras.Model, tuple[str, ...]]:
     model = cam_network(dataset.labels.num_tags, width=recipe.backbone.width, seed=recipe.seed)
     return model, initialise_cam(model, recipe.backbone.weights)
+
+
+def _settings(run: RunFolder) -> LocalizeSettings:
+    if run.recipe.localize is None:
+        raise ValueError("`localize` must be given in a recipe whose stages have it.")
+    return run.recipe.localize

@@ -144,7 +144,8 @@ def pretrain(settings: PretrainSettings) -> tuple[dict[str, np.ndarray], float]:
 def save(path: Path, weights: dict[str, np.ndarray]) -> None:
     """Writes the weights as a compressed .npz of float16: half the size, the same masks."""
     with atomic_write(path) as file:
-        np.savez_compressed(file, **{name: w.astype(np.float16) for name, w in weights.items()})
+        halves = {name: w.astype(np.float16) for name, w in weights.items()}
+        np.savez_compressed(file, allow_pickle=False, **halves)
 
 
 @click.command()
