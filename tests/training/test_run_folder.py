@@ -29,6 +29,7 @@ def test_a_new_run_holds_its_resolved_recipe_and_versions(tmp_path, recipe):
 def test_another_recipe_names_the_keys_that_differ(tmp_path, recipe):
     with RunFolder.open(tmp_path, recipe) as run:
         (run.path / "localize").mkdir()
+        (run.path / "localize" / "metrics.jsonl").touch()
     other = load_recipe("scenes", ["segment.batch_size=3", "masks.alpha=0.25"])
     with (
         pytest.raises(RunError, match=r"different: masks.alpha, segment.batch_size"),
@@ -45,6 +46,13 @@ def test_a_run_that_failed_before_its_first_result_may_change_its_recipe(tmp_pat
     with RunFolder.open(tmp_path, other) as run:
         assert run.record()["seed"] == 5
         assert RunFolder.existing(tmp_path).recipe == other
+
+
+def test_a_run_without_its_record_is_one_message(tmp_path, recipe):
+    with RunFolder.open(tmp_path, recipe) as run:
+        run.record_path.unlink()
+    with pytest.raises(RunError, match=r"run\.json: cannot be read"):
+        _ = RunFolder.existing(tmp_path).labels
 
 
 def test_foreign_files_and_a_file_are_refused(tmp_path, recipe):

@@ -76,8 +76,17 @@ class RunFolder:
         return self.path / name
 
     def record(self) -> dict[str, Any]:
-        """run.json."""
-        return json.loads(self.record_path.read_text(encoding="utf-8"))
+        """run.json.
+
+        Raises:
+            RunError: it is missing or not JSON.
+        """
+        try:
+            return json.loads(self.record_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"{self.record_path}: cannot be read ({error}). Restore it, or train anew."
+            ) from error
 
     @property
     def labels(self) -> LabelSpace:
@@ -141,8 +150,8 @@ def _new_record(recipe: Recipe) -> dict[str, Any]:
 
 def _has_results(path: Path) -> bool:
     """A run that failed before its first result, say on a wrong path, may change its recipe."""
-    kept = ("data", "localize", "masks", "segment")
-    return (path / "recipe.yaml").exists() and any((path / name).exists() for name in kept)
+    stages = (path / name for name in ("localize", "masks", "segment"))
+    return any(stage.is_dir() and any(stage.iterdir()) for stage in stages)
 
 
 def _require_room(path: Path) -> None:
