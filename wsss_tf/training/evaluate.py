@@ -8,7 +8,6 @@ import numpy as np
 from tqdm import tqdm
 
 from wsss_tf.data import DataSet, check_truth, open_dataset, truth_pairs
-from wsss_tf.errors import DataError
 from wsss_tf.metrics import ConfusionMatrix
 from wsss_tf.training.predict import Predictor
 from wsss_tf.training.run_folder import RunFolder
@@ -22,8 +21,7 @@ def open_run_data(run: RunFolder, split: str) -> DataSet:
         RunError: its classes are no longer those of the run.
     """
     dataset = open_dataset(run.recipe.data, root=run.data_root)
-    if not dataset.photos.get(split):
-        raise DataError(f"{split}: no such split. Received data with {', '.join(dataset.photos)}.")
+    dataset.split(split)
     run.require_labels(dataset.labels)
     return dataset
 
@@ -38,7 +36,7 @@ def evaluate(run: RunFolder, dataset: DataSet, split: str) -> ConfusionMatrix:
     check_truth(dataset, split)
     predictor = Predictor(run)
     matrix = ConfusionMatrix(dataset.labels.num_classes)
-    total = len(dataset.photos[split])
+    total = len(dataset.split(split))
     for _, photo, truth in tqdm(
         truth_pairs(dataset, split), total=total, desc="evaluate", unit="photo"
     ):
