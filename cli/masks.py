@@ -22,14 +22,15 @@ def masks(recipe: str, out: Path, overrides: tuple[str, ...], sheet: bool) -> No
     Example:
       wsss-tf masks scenes --out run
     """
-    start_tensorflow()
     from wsss_tf.config import load_recipe
-    from wsss_tf.reports import mask_sheet
-    from wsss_tf.training import MASKS, run_stages, stages_of
 
-    loaded = load_recipe(recipe, overrides)
-    if MASKS not in stages_of(loaded):
+    loaded = load_recipe(recipe, overrides)  # Before TensorFlow: a mistyped key answers at once.
+    if loaded.masks.kind == "none":
         raise click.UsageError("This recipe makes no masks: its masks.kind is none.")
+    start_tensorflow()
+    from wsss_tf.reports import mask_sheet
+    from wsss_tf.training import MASKS, run_stages
+
     run = run_stages(loaded, out, until=MASKS.name)
     click.echo(f"Masks: {run.stage(MASKS.name)}")
     if sheet:

@@ -23,9 +23,11 @@ def train(recipe: str, out: Path, overrides: tuple[str, ...]) -> None:
     Example:
       wsss-tf train scenes --out run --set seed=1
     """
-    start_tensorflow()
     from wsss_tf.config import load_recipe
+
+    loaded = load_recipe(recipe, overrides)  # Before TensorFlow: a mistyped key answers at once.
+    start_tensorflow()
     from wsss_tf.training import run_stages
 
-    run_stages(load_recipe(recipe, overrides), out)
+    run_stages(loaded, out)
     click.echo(f"Trained: {out}. Next: wsss-tf evaluate {out}")
