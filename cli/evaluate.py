@@ -36,6 +36,6 @@ def evaluate(run: Path, split: str | None, out: Path | None) -> None:
     dataset = open_run_data(folder, split)
     found = scores(evaluate(folder, dataset, split), dataset.labels.names)
     target = out or folder.stage("report") / f"evaluate_{split}.json"
-    write_json(target, {"split": split, "photos": len(dataset.photos[split]), **found})
     click.echo(iou_table(found))
+    write_json(target, {"split": split, "photos": len(dataset.photos[split]), **found})
     click.echo(f"Written: {target}")

@@ -27,7 +27,9 @@ class _Commands(click.Group):
             click.echo(f"Error: {error}", err=True)
             ctx.exit(2)
         except KeyboardInterrupt:
-            click.echo("Stopped. The same command goes on where this one ended.", err=True)
+            resumes = ctx.invoked_subcommand in ("demo", "masks", "train")
+            rest = " The same command goes on where this one ended." if resumes else ""
+            click.echo(f"Stopped.{rest}", err=True)
             ctx.exit(130)
 
 

@@ -7,13 +7,26 @@ from pathlib import Path
 import click
 
 recipe_argument = click.argument("recipe")
-run_argument = click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+
+
+def _require_run(context: click.Context, parameter: click.Parameter, path: Path) -> Path:
+    # Here, not in the library alone, so that the answer does not wait for TensorFlow.
+    if not (path / "recipe.yaml").is_file():
+        raise click.BadParameter(f"{path}: no run here (recipe.yaml is missing). Train one first.")
+    return path
+
+
+run_argument = click.argument(
+    "run",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    callback=_require_run,
+)
 set_option = click.option(
     "--set",
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change one value of the recipe, such as segment.steps=100; may be repeated.",
+    help="Change one value of the recipe, such as segment.batch_size=2; may be repeated.",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -25,19 +26,18 @@ def predict(run: Path, photos: tuple[Path, ...], out: Path, with_overlay: bool) 
       wsss-tf predict run photos/ --out labels --overlay
     """
     start_tensorflow()
+    from tqdm import tqdm
+
     from wsss_tf.training import Predictor, RunFolder, list_photos, predict_files
 
     paths = list_photos(photos)
     predictor = Predictor(RunFolder.existing(run))
     failed = 0
-    with click.progressbar(
-        length=len(paths), label="predict", file=click.get_text_stream("stderr")
-    ) as bar:
-        for _, error in predict_files(predictor, paths, out, with_overlay=with_overlay):
-            bar.update(1)
-            if error:
-                failed += 1
-                click.echo(f"\nError: {error}", err=True)
+    done = predict_files(predictor, paths, out, with_overlay=with_overlay)
+    for _, error in tqdm(done, total=len(paths), desc="predict", unit="photo"):
+        if error:
+            failed += 1
+            tqdm.write(f"Error: {error}", file=sys.stderr)
     click.echo(f"{len(paths) - failed} label maps in {out}; {failed} photos failed.")
     if failed:
         raise SystemExit(3)

@@ -164,6 +164,14 @@ def write_photo(path: str | os.PathLike[str], rgb: NDArray[np.uint8]) -> None:
         Image.fromarray(rgb).save(file, format=formats[suffix], **options)
 
 
+def enlarged(label_map: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A label map at another (height, width), each pixel from its nearest: uint8 [h, w] -> size."""
+    if label_map.shape == tuple(size):
+        return label_map
+    picture = Image.fromarray(label_map).resize((size[1], size[0]), Image.Resampling.NEAREST)
+    return np.asarray(picture)
+
+
 def overlay(
     photo: NDArray[np.uint8], label_map: NDArray[np.uint8], *, opacity: float = 0.5
 ) -> NDArray[np.uint8]:

@@ -66,12 +66,27 @@ def test_predict_refuses_two_photos_of_one_name(tiny_run, photos, tmp_path):
     assert "share a name" in result.output
 
 
+def test_predict_never_writes_beside_its_photos(tiny_run, photos):
+    before = {path: path.read_bytes() for path in photos.iterdir()}
+    result = invoke("predict", tiny_run.path, photos, "--out", photos)
+    assert result.exit_code == 2
+    assert "lies in --out" in result.output
+    assert {path: path.read_bytes() for path in photos.iterdir()} == before
+
+
 def test_masks_draws_a_sheet(tiny_run):
     config = tiny_run.path / "recipe.yaml"
     result = invoke("masks", config, "--out", tiny_run.path)
     assert result.exit_code == 0, result.output
     with Image.open(tiny_run.path / "report" / "masks.png") as sheet:
         assert min(sheet.size) > 400
+
+
+def test_demo_refuses_a_folder_of_other_files(tmp_path):
+    (tmp_path / "holiday.jpg").touch()
+    result = invoke("demo", "--out", tmp_path)
+    assert result.exit_code == 2
+    assert "not of a demo" in result.output
 
 
 @pytest.mark.slow

@@ -88,6 +88,10 @@ def test_absent_truncated_and_foreign_files_are_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(CheckpointError, match="damaged"):
         read_header(path)
+    np.save(path.with_suffix(".npy"), np.zeros(3))
+    path.with_suffix(".npy").replace(path)
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_header(path)
     np.savez(path, weights=np.zeros(3))
     with pytest.raises(CheckpointError, match="not a wsss-tf checkpoint"):
         read_header(path)

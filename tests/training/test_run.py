@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from wsss_tf.config import load_recipe
-from wsss_tf.errors import DataProblems, RunError
+from wsss_tf.errors import CheckpointError, DataProblems, RunError
 from wsss_tf.images import read_label_map, read_photo
 from wsss_tf.metrics import ConfusionMatrix
 from wsss_tf.training import (
@@ -101,6 +101,13 @@ def test_evaluation_is_the_confusion_of_predictions_with_truth(tiny_run):
     assert 0.0 <= found["miou"] <= 1.0
 
 
+def test_a_phone_s_photo_is_decided_on_a_smaller_grid(tiny_run):
+    photo = np.random.default_rng(0).integers(0, 256, (40, 3001, 3), dtype=np.uint8)
+    predictor = Predictor(tiny_run)
+    assert predictor.probabilities(photo).shape == (27, 2048, 9)
+    assert predictor(photo).shape == (40, 3001)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (17, 90), (48, 48), (1500, 40)])
 def test_predictions_have_the_photo_s_own_grid(tiny_run, size):
     predictor = Predictor(tiny_run)
@@ -118,6 +125,13 @@ def test_a_bad_data_set_leaves_no_run(tagged_root, tmp_path):
         "tagged_folder", (f"data.root={tagged_root}", "backbone={weights: compact, width: 0.125}")
     )
     with pytest.raises(DataProblems, match=r"a\.jpg"):
+        run_stages(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_weights_leave_no_run(tmp_path):
+    recipe = load_recipe("scenes", [f"backbone.weights={tmp_path / 'gone.npz'}"])
+    with pytest.raises(CheckpointError, match=r"gone\.npz"):
         run_stages(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -29,7 +29,7 @@ def test_a_new_run_holds_its_resolved_recipe_and_versions(tmp_path, recipe):
 def test_another_recipe_names_the_keys_that_differ(tmp_path, recipe):
     with RunFolder.open(tmp_path, recipe) as run:
         (run.path / "localize").mkdir()
-        (run.path / "localize" / "metrics.jsonl").touch()
+        (run.path / "localize" / "checkpoint.npz").touch()
     other = load_recipe("scenes", ["segment.batch_size=3", "masks.alpha=0.25"])
     with (
         pytest.raises(RunError, match=r"different: masks.alpha, segment.batch_size"),
@@ -53,6 +53,20 @@ def test_a_run_without_its_record_is_one_message(tmp_path, recipe):
         run.record_path.unlink()
     with pytest.raises(RunError, match=r"run\.json: cannot be read"):
         _ = RunFolder.existing(tmp_path).labels
+
+
+def test_a_run_that_never_began_is_one_message(tmp_path, recipe):
+    with RunFolder.open(tmp_path, recipe) as run, pytest.raises(RunError, match="before it began"):
+        _ = run.labels
+
+
+def test_a_place_that_cannot_hold_a_run_is_one_message(tmp_path, recipe):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(RunError, match="cannot be written"),
+        RunFolder.open(tmp_path / "file" / "run", recipe),
+    ):
+        pass
 
 
 def test_foreign_files_and_a_file_are_refused(tmp_path, recipe):

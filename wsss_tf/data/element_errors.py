@@ -56,7 +56,8 @@ def _check(photo: Photo, masks: Path | None, cause: tf.errors.OpError) -> None:
     if mask.shape != pixels.shape[:2]:
         raise DataError(
             f"{path}: must have the size of its photo, {pixels.shape[1]} x {pixels.shape[0]}. "
-            f"Received: {mask.shape[1]} x {mask.shape[0]}. Remove it to have it made again."
+            f"Received: {mask.shape[1]} x {mask.shape[0]}. Remove it, and index.jsonl beside it, "
+            "to have it made again."
         ) from cause
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from wsss_tf.config import Recipe, load_recipe
+from wsss_tf.errors import RunError
 from wsss_tf.files import lock, write_json
 from wsss_tf.reports.method_sheet import method_sheet
 from wsss_tf.training import RunFolder, evaluate, open_run_data, run_stages
@@ -24,7 +26,12 @@ def demo_recipe(
     supervision: str, *, data_root: Path, seed: int, overrides: Sequence[str] = ()
 ) -> Recipe:
     """`configs/scenes.yaml` for one of `SUPERVISIONS`; `seed` draws photos and networks alike."""
-    shared = (f"data.root={data_root}", f"seed={seed}", f"data.scenes.seed={seed}", *overrides)
+    shared = (
+        f"data.root={json.dumps(str(data_root))}",
+        f"seed={seed}",
+        f"data.scenes.seed={seed}",
+        *overrides,
+    )
     return load_recipe("scenes", (*shared, *SUPERVISIONS[supervision]))
 
 
@@ -41,6 +48,7 @@ def run_demo(out: Path, *, seed: int = 0, overrides: Sequence[str] = ()) -> dict
         What demo.json holds: `miou` (fraction, on unseen scenes) and `seconds`, by supervision.
     """
     started = time.perf_counter()
+    _require_room(out)
     runs: dict[str, RunFolder] = {}
     miou, seconds = {}, {}
     with lock(out):
@@ -59,3 +67,14 @@ def run_demo(out: Path, *, seed: int = 0, overrides: Sequence[str] = ()) -> dict
         result = {"miou": miou, "seconds": seconds}
         write_json(out / "demo.json", result)
     return result
+
+
+def _require_room(out: Path) -> None:
+    ours = {"scenes", "demo.json", "demo.png", *SUPERVISIONS}
+    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    foreign = sorted(name for name in names - ours if not name.startswith("."))
+    if foreign:
+        raise RunError(
+            f"{out}: holds files that are not of a demo ({foreign[0]}, ...). "
+            "Choose an empty or new folder for --out."
+        )

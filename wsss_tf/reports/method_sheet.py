@@ -12,7 +12,7 @@ from wsss_tf.images import read_photo
 from wsss_tf.labels import LabelSpace
 from wsss_tf.masks import MaskMaker
 from wsss_tf.priors import scaled_cams
-from wsss_tf.reports.sheets import draw_sheet, heat, labelled
+from wsss_tf.reports.sheets import draw_sheet, heat, labelled, shrunk
 from wsss_tf.training import Predictor, RunFolder, mask_maker, open_run_data
 
 STEPS = ("photo", "activations", "CAMs", "fused map", "mask")
@@ -59,7 +59,8 @@ def method_sheet(path: Path, runs: Mapping[str, RunFolder], *, rows: int = 6) ->
     for photo, pixels, truth in _with_truth(dataset, split, chosen):
         steps = step_pictures(maker, pixels, dataset.labels.tag_vector(photo.tags))
         predictions = [labelled(pixels, predictor(pixels)) for predictor in predictors]
-        pictures.append([*steps, *predictions, labelled(pixels, truth)])
+        row = [*steps, *predictions, labelled(pixels, truth)]
+        pictures.append([shrunk(picture) for picture in row])
     titles = [*STEPS, *(f"from {name.replace('_', '-')}" for name in runs), "truth"]
     captions = [", ".join(photo.tags) for photo in chosen]
     return draw_sheet(path, pictures, titles=titles, captions=captions, labels=dataset.labels)
@@ -75,8 +76,9 @@ def mask_sheet(run: RunFolder, *, rows: int = 12) -> Path:
     maker = mask_maker(run, dataset.labels)
     pictures = []
     for photo in chosen:
-        pixels = read_photo(photo.path)
-        pictures.append(step_pictures(maker, pixels, dataset.labels.tag_vector(photo.tags)))
+        pixels = read_photo(photo.path, max_pixels=run.recipe.data.max_pixels)
+        steps = step_pictures(maker, pixels, dataset.labels.tag_vector(photo.tags))
+        pictures.append([shrunk(picture) for picture in steps])
     titles = [step for step in STEPS if step != "CAMs" or maker.kind == "multi_class"]
     return draw_sheet(
         run.stage("report") / "masks.png",

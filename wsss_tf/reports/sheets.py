@@ -41,6 +41,12 @@ def labelled(photo: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return overlay(photo, labels, opacity=0.65)
 
 
+def shrunk(picture: np.ndarray, side: int = 400) -> np.ndarray:
+    """uint8 [H, W, 3] with its longer side reduced to about `side`, by leaving out pixels."""
+    stride = max(1, max(picture.shape[:2]) // side)
+    return picture[::stride, ::stride].copy()
+
+
 def draw_sheet(
     path: Path,
     rows: Sequence[Sequence[np.ndarray]],

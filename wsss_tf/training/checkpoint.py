@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from wsss_tf.files import atomic_write
 
 FORMAT = 1
 _HEADER = "header"
+_DAMAGE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 def named_variables(
@@ -83,7 +85,7 @@ def read_header(path: Path) -> dict[str, Any]:
         try:
             header = json.loads(str(arrays[_HEADER]))
             known = header["format"] == FORMAT
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, *_DAMAGE) as error:
             raise CheckpointError(
                 f"{path}: not a wsss-tf checkpoint ({error}). Delete it, and the stage starts anew."
             ) from error
@@ -118,7 +120,7 @@ def load_checkpoint(
         _require_same_names(path, stored, set(variables))
         try:
             values = {name: arrays[name] for name in variables}
-        except (ValueError, OSError, zipfile.BadZipFile) as error:
+        except _DAMAGE as error:
             raise _damaged(path, error) from error
     for name, variable in variables.items():
         if tuple(variable.shape) != values[name].shape:
@@ -143,13 +145,16 @@ def _require_same_names(path: Path, stored: set[str], expected: set[str]) -> Non
 
 def _opened(path: Path) -> Any:
     try:
-        return np.load(path, allow_pickle=False)
+        arrays = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{path}: no checkpoint. Train first with `wsss-tf train`."
         ) from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise _damaged(path, error) from error
+    if not isinstance(arrays, np.lib.npyio.NpzFile):
+        raise _damaged(path, ValueError("a single array"))
+    return arrays
 
 
 def _damaged(path: Path, error: Exception) -> CheckpointError:

@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from wsss_tf.data import DataSet, check_truth, open_dataset, truth_pairs
+from wsss_tf.errors import DataError
 from wsss_tf.metrics import ConfusionMatrix
 from wsss_tf.training.predict import Predictor
 from wsss_tf.training.run_folder import RunFolder
@@ -32,6 +33,7 @@ def evaluate(run: RunFolder, dataset: DataSet, split: str) -> ConfusionMatrix:
     Raises:
         DataProblems: masks that are missing, of another size, in RGB or with unknown ids; all of
             them, before the first prediction.
+        DataError: no pixel counts.
     """
     check_truth(dataset, split)
     predictor = Predictor(run)
@@ -41,6 +43,8 @@ def evaluate(run: RunFolder, dataset: DataSet, split: str) -> ConfusionMatrix:
         truth_pairs(dataset, split), total=total, desc="evaluate", unit="photo"
     ):
         matrix.update(truth, predictor(photo))
+    if not matrix.counts.any():
+        raise DataError(f"{split}: every pixel of its masks is 255, or of a class not kept.")
     return matrix
 
 

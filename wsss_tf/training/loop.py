@@ -91,9 +91,10 @@ def fit(task: Task, folder: Path, *, log: LogSettings) -> None:
                 journal.flush(learning_rate=float(optimizer.learning_rate))
             if step % log.images_every == 0 and task.picture is not None:
                 journal.picture(step, task.picture(batch))
-            if step % log.checkpoint_every == 0 or step == settings.steps or stop():
+            stopping = stop()
+            if step % log.checkpoint_every == 0 or step == settings.steps or stopping:
                 save(step)
-            if stop() and step < settings.steps:
+            if stopping:
                 raise KeyboardInterrupt
 
 

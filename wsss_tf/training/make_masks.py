@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from wsss_tf.data import DataSet, Photo, named_errors, photo_dataset
 from wsss_tf.files import write_text
-from wsss_tf.images import read_label_map, write_label_map
+from wsss_tf.images import enlarged, read_label_map, write_label_map
 from wsss_tf.labels import LabelSpace
 from wsss_tf.masks import MaskMaker
 from wsss_tf.nets.vgg import activation_network
@@ -22,6 +22,8 @@ from wsss_tf.training.localize import load_cam_network
 from wsss_tf.training.run_folder import RunFolder
 
 STAGE = "masks"
+# Masks of larger photos are made at this longer side and enlarged: some hundred MB, not many GB.
+MAX_SIDE = 2048
 
 
 def make_masks(run: RunFolder, dataset: DataSet) -> None:
@@ -84,7 +86,7 @@ def mask_maker(run: RunFolder, labels: LabelSpace) -> MaskMaker:
 def _made(
     maker: MaskMaker, dataset: DataSet, photos: Sequence[Photo]
 ) -> Iterator[tuple[Photo, np.ndarray]]:
-    examples = photo_dataset(photos, dataset.labels).map(
+    examples = photo_dataset(photos, dataset.labels, side=MAX_SIDE).map(
         lambda example: {
             "index": example["index"],
             "mask": maker(example["photo"], example["tags"]),
@@ -92,7 +94,8 @@ def _made(
     )
     named = named_errors(examples.prefetch(1), photos)
     for example in tqdm(named, total=len(photos), desc=STAGE, unit="photo"):
-        yield photos[int(example["index"])], example["mask"].numpy()
+        photo = photos[int(example["index"])]
+        yield photo, enlarged(example["mask"].numpy(), (photo.height, photo.width))
 
 
 def _index_row(photo: Photo, mask: np.ndarray, names: Sequence[str]) -> dict[str, Any]:

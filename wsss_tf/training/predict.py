@@ -9,14 +9,17 @@ import numpy as np
 import tensorflow as tf
 
 from wsss_tf.errors import DataError
-from wsss_tf.images import overlay, read_photo, write_label_map, write_photo
+from wsss_tf.images import enlarged, overlay, read_photo, write_label_map, write_photo
 from wsss_tf.priors import resize, size_within
 from wsss_tf.training.run_folder import RunFolder
 from wsss_tf.training.segment import load_segmentation_network
 
 PHOTO_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-# A larger photo is looked at in this size, unless the recipe says a smaller one: 4 GB suffice.
+# The network looks at a larger photo in this size, unless the recipe says a smaller one.
 MAX_SIDE = 1024
+# Classes are decided on at most this grid, so that a phone's photo does not take gigabytes; the
+# label map of a larger photo is that grid's, enlarged.
+GRID_SIDE = 2048
 
 
 class Predictor:
@@ -31,6 +34,7 @@ class Predictor:
 
     def __init__(self, run: RunFolder):
         self.labels = run.labels
+        self.max_pixels = run.recipe.data.max_pixels
         model = load_segmentation_network(run, self.labels.num_classes)
         side = min(run.recipe.augment.side or MAX_SIDE, MAX_SIDE)
 
@@ -38,17 +42,22 @@ class Predictor:
         def probabilities(photo):
             size = tf.shape(photo)[:2]
             seen = resize(tf.cast(photo, tf.float32)[None], size_within(size, side))
-            return tf.nn.softmax(resize(model(seen, training=False), size))[0]
+            logits = resize(model(seen, training=False), size_within(size, GRID_SIDE))
+            return tf.nn.softmax(logits)[0]
 
         self._probabilities = probabilities
 
     def probabilities(self, photo: np.ndarray) -> np.ndarray:
-        """uint8 [H, W, 3] RGB -> float32 [H, W, K+1] that sum to 1."""
+        """uint8 [H, W, 3] RGB -> float32 [h, w, K+1] that sum to 1.
+
+        [h, w] is the photo's own grid, reduced where its longer side is above `GRID_SIDE`.
+        """
         return self._probabilities(photo).numpy()
 
     def __call__(self, photo: np.ndarray) -> np.ndarray:
         """uint8 [H, W, 3] RGB -> uint8 [H, W] label map in the photo's own grid."""
-        return np.argmax(self.probabilities(photo), axis=-1).astype(np.uint8)
+        labels = np.argmax(self.probabilities(photo), axis=-1).astype(np.uint8)
+        return enlarged(labels, photo.shape[:2])
 
 
 def list_photos(paths: Sequence[Path]) -> list[Path]:
@@ -84,12 +93,18 @@ def predict_files(
 ) -> Iterator[tuple[Path, DataError | None]]:
     """Writes out/<stem>.png for each photo, and out/<stem>_overlay.jpg if wanted.
 
+    Raises:
+        DataError: a photo lies in `out`; a label map could take its place.
+
     Yields:
         Each photo and None, or the error that kept it from being read; the others go on.
     """
     for path in photos:
+        if path.resolve().parent == out.resolve():
+            raise DataError(f"{path}: lies in --out, where label maps are written. Choose another.")
+    for path in photos:
         try:
-            photo = read_photo(path)
+            photo = read_photo(path, max_pixels=predictor.max_pixels)
         except DataError as error:
             yield path, error
             continue

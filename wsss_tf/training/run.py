@@ -12,7 +12,8 @@ import tensorflow as tf
 from wsss_tf.config import Recipe
 from wsss_tf.config.settings import WEIGHT_SETS
 from wsss_tf.data import DataSet, open_dataset
-from wsss_tf.nets.weights import COMPACT
+from wsss_tf.nets.vgg import activation_network
+from wsss_tf.nets.weights import COMPACT, load_backbone
 from wsss_tf.training.localize import is_localized, localize
 from wsss_tf.training.make_masks import is_made, make_masks
 from wsss_tf.training.run_folder import RunFolder
@@ -62,7 +63,8 @@ def run_stages(recipe: Recipe, out: Path, *, until: str = "segment") -> RunFolde
             f"`until` must be a stage of the recipe, {names}. Received: until={until}."
         )
     tf.config.experimental.enable_op_determinism()
-    # Once before the folder is made: a data set that cannot be used leaves no run behind.
+    # Before the folder is made: weights or a data set that cannot be used leave no run behind.
+    load_backbone(activation_network(width=recipe.backbone.width), recipe.backbone.weights)
     dataset = open_dataset(recipe.data, root=recipe.data.root) if recipe.data.root else None
     with RunFolder.open(out, recipe) as run:
         dataset = dataset or open_dataset(recipe.data, root=run.data_root)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import json
+import os
 import platform
 import resource
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,7 @@ from wsss_tf.files import lock, sha256, write_json, write_text
 from wsss_tf.labels import LabelSpace
 
 FORMAT = 1
-PACKAGES = ("tensorflow", "keras", "numpy", "pillow")
+PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pillow")
 
 
 class RunFolder:
@@ -41,7 +42,6 @@ class RunFolder:
             RunError: the folder holds another recipe's run or foreign files, or is in use.
         """
         _require_room(path)
-        path.mkdir(parents=True, exist_ok=True)
         with lock(path):
             run = cls(path, recipe)
             if _has_results(path):
@@ -91,7 +91,10 @@ class RunFolder:
     @property
     def labels(self) -> LabelSpace:
         """The classes that the run is trained on; they need no data set at hand."""
-        return LabelSpace(tuple(self.record()["labels"]))
+        names = self.record().get("labels")
+        if names is None:
+            raise RunError(f"{self.path}: stopped before it began. Call `wsss-tf train` again.")
+        return LabelSpace(tuple(names))
 
     def record_labels(self, labels: LabelSpace) -> None:
         """Adds the classes to run.json; raises as `require_labels`."""
@@ -135,12 +138,12 @@ class RunFolder:
 
 
 def _new_record(recipe: Recipe) -> dict[str, Any]:
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    found = [dist for name in PACKAGES for dist in importlib.metadata.distributions(name=name)]
     return {
         "format": FORMAT,
         "wsss_tf": wsss_tf.__version__,
         "python": platform.python_version(),
-        "versions": versions,
+        "versions": {dist.name: dist.version for dist in found},
         "seed": recipe.seed,
         "recipe_sha256": recipe_digest(recipe),
         "stages": {},
@@ -149,16 +152,16 @@ def _new_record(recipe: Recipe) -> dict[str, Any]:
 
 
 def _has_results(path: Path) -> bool:
-    """A run that failed before its first result, say on a wrong path, may change its recipe."""
-    stages = (path / name for name in ("localize", "masks", "segment"))
-    return any(stage.is_dir() and any(stage.iterdir()) for stage in stages)
+    """A run that failed before its first result, say out of memory, may change its recipe."""
+    results = ("localize/checkpoint.npz", "masks/*.png", "segment/checkpoint.npz")
+    return any(any(path.glob(pattern)) for pattern in results)
 
 
 def _require_room(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise RunError(f"{path}: a run needs a folder, and this is a file. Choose another --out.")
     if path.is_dir() and not (path / "recipe.yaml").exists():
-        foreign = [entry.name for entry in path.iterdir() if not entry.name.startswith(".")]
+        foreign = [name for name in os.listdir(path) if not name.startswith(".")]
         if foreign:
             raise RunError(
                 f"{path}: holds files that are not of a run ({foreign[0]}, ...). "
