@@ -72,14 +72,18 @@ class CaffeGradients:
 
     def __call__(self, gradients: Sequence[Any]) -> list[Any]:
         """Gradients in the order of `self.variables` -> the gradients to apply."""
-        return [
-            factor * (gradient + decay * ops.convert_to_tensor(variable))
-            for gradient, variable, decay, factor in zip(
-                gradients, self.variables, self._decays, self._factors, strict=True
-            )
-        ]
+        parts = zip(gradients, self.variables, self._decays, self._factors, strict=True)
+        return [_updated(*part) for part in parts]
+
+
+def _updated(gradient: Any, variable: Any, decay: float, factor: float) -> Any:
+    # Each of these is a pass over tens of millions of weights; most layers need only the first.
+    if decay:
+        gradient = gradient + decay * ops.convert_to_tensor(variable)
+    return gradient if factor == 1.0 else factor * gradient
 
 
 def global_norm(gradients: Sequence[Any]) -> Any:
     """sqrt of the sum of all squares, float []; not finite as soon as one gradient is not."""
-    return ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in gradients))
+    flat = [ops.reshape(gradient, [-1]) for gradient in gradients]
+    return ops.sqrt(sum(ops.dot(values, values) for values in flat))  # No copy of the squares.
