@@ -16,8 +16,8 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_inf
 help: ## List the targets.
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -e 's/:.*## /\t/' | expand -t 8
 
-demo: $(STAMP) ## Make scenes, train on their tags, and write a report to demo/.
-	@echo "demo: trains on generated scenes from their tags alone and writes demo/."
+demo: $(STAMP) ## Make scenes, train on their tags, and write demo/demo.png and demo.json.
+	@echo "demo: draws scenes, trains three networks from their tags alone and writes demo/."
 	@$(BIN)/wsss-tf demo --out demo
 
 test: $(STAMP) ## Run the tests; ARGS="-m 'not slow'" and the like reach pytest.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Task:
     settings: Any
     photo_ids: Sequence[str]
     new_layers: Sequence[str] = ()
-    picture: Callable[[Batch], np.ndarray] | None = field(default=None)
+    picture: Callable[[Batch], np.ndarray] | None = None
 
 
 def is_finished(folder: Path, steps: int) -> bool:

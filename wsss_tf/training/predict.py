@@ -23,7 +23,7 @@ GRID_SIDE = 2048
 
 
 class Predictor:
-    """The segmentation network of a finished run.
+    """The segmentation network of a run, as its last checkpoint has it.
 
     Args:
         run: whose segment stage has at least one checkpoint.
