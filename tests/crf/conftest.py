@@ -126,6 +126,32 @@ def noisy_unary(photo: np.ndarray, labels: int, seed: int = 0) -> np.ndarray:
     return (-log_softmax(-distance / 60 + noise)).astype(np.float32)
 
 
+def scene(
+    height: int, width: int, labels: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Discs of their own colours, and energies of a coarse network that mostly finds them.
+
+    Returns:
+        photo uint8 [H, W, 3], energies float32 [H, W, L], truth int [H, W].
+    """
+    generator = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    truth = np.zeros((height, width), int)
+    for label in range(1, labels):
+        center, radius = generator.uniform(0, (height, width)), generator.uniform(0.2, 0.4)
+        near = (y - center[0]) ** 2 + (x - center[1]) ** 2 < (radius * max(height, width)) ** 2
+        truth[near] = label
+    colors = np.linspace(30, 220, labels)[:, None] + generator.uniform(-30, 30, (labels, 3))
+    photo = colors[truth] + generator.normal(0, 6, (height, width, 3))
+    # Scores on a grid of stride 4, enlarged without care, as coarse networks' are.
+    cells = (slice(None, None, 4), slice(None, None, 4))
+    scores = 2.0 * np.eye(labels)[truth[cells]]
+    scores += generator.normal(0, 0.8, scores.shape)
+    scores = scores.repeat(4, axis=0).repeat(4, axis=1)[:height, :width]
+    scores += generator.normal(0, 0.2, scores.shape)
+    return photo.clip(0, 255).astype(np.uint8), (-log_softmax(scores)).astype(np.float32), truth
+
+
 @pytest.fixture(scope="session")
 def exact() -> SimpleNamespace:
     """The functions above: `exact.dense_crf(photo, unary)` is the oracle of this room."""
@@ -139,4 +165,5 @@ def exact() -> SimpleNamespace:
         total_variation=total_variation,
         smooth_photo=smooth_photo,
         noisy_unary=noisy_unary,
+        scene=scene,
     )
