@@ -1,0 +1,126 @@
+"""The region term of mode `dense`: P^n-Potts over cells, by dense products only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from wsss_tf.crf.cells import cells_along, mean_cells
+
+_SMALLEST = 8.8e-27
+"""As in `higher_order`: exp(-60)."""
+
+_ID_RANGE = 2**31
+
+
+class CellRegions:
+    """The messages of `higher_order.RegionTerm`, from cells to cells and from cells to pixels.
+
+    A cell lies in a region with the share of its pixels that do. Where cells are single pixels, in
+    photos of less than 27,000, both give the same. Memory is cells times the regions of all layers
+    in float32: 50 MB for 1,000 regions at 500 x 375.
+
+    Args:
+        regions: int [layers, H, W], ids of at least 0.
+        probabilities: float [H, W, L], P of Eq. 8.
+        side: int32, of the cells.
+        weight: of the term, 0 or more.
+        max_cost: above 0, in nats; None is log(L).
+        robust_share: 0..1, the share of the iterations that is robust.
+
+    Source: Saleh et al., TPAMI 2017, Eq. 8; Vineet, Warrell and Torr, IJCV 2014, for its message.
+    """
+
+    def __init__(
+        self,
+        regions: Any,
+        probabilities: Any,
+        side: tf.Tensor,
+        *,
+        weight: float,
+        max_cost: float | None,
+        robust_share: float,
+    ) -> None:
+        self._robust_share = robust_share
+        self._ids, count = _numbered(regions)
+        self._pixels = _pixels_of(self._ids, side, count)
+        self._cell_of_pixel = _cell_of_pixel(tf.shape(self._ids), side)
+        cell_sizes = tf.reduce_sum(self._pixels, axis=1, keepdims=True)
+        layers = tf.cast(tf.shape(self._ids)[0], tf.float32)
+        self._inside = self._pixels / (cell_sizes / layers)
+        self._shares = 1.0 / tf.reduce_sum(self._pixels, axis=0)[:, None]
+        labels = tf.shape(probabilities)[2]
+        cells = mean_cells(tf.cast(probabilities, tf.float32), side)
+        means = self._shares * self._sum(tf.reshape(cells, [-1, labels]))
+        highest = tf.math.log(tf.cast(labels, tf.float32)) if max_cost is None else max_cost
+        self._benefits = weight * tf.nn.relu(highest + tf.math.log(tf.maximum(means, _SMALLEST)))
+
+    def to_cells(self, q: tf.Tensor, progress: tf.Tensor) -> tf.Tensor:
+        """What the regions add to the logits of each cell.
+
+        Args:
+            q: float32 [cells, L].
+            progress: in (0, 1], the number of this iteration, from 1, over that of all.
+
+        Returns:
+            float32 [cells, L].
+        """
+        q = tf.maximum(q, _SMALLEST)
+        robust = tf.matmul(self._inside, self._robust(q))
+        plain = tf.matmul(self._inside, self._plain(q)) / q
+        return tf.where(progress <= self._robust_share, robust, plain)
+
+    def to_pixels(self, q: tf.Tensor) -> tf.Tensor:
+        """The same for each pixel in the last iteration, float32 [H * W, L]."""
+        q = tf.maximum(q, _SMALLEST)
+        if self._robust_share >= 1:
+            return self._spread(self._robust(q))
+        return self._spread(self._plain(q)) / tf.gather(q, self._cell_of_pixel)
+
+    def _plain(self, q: tf.Tensor) -> tf.Tensor:
+        return self._benefits * tf.exp(self._sum(tf.math.log(q)))
+
+    def _robust(self, q: tf.Tensor) -> tf.Tensor:
+        return self._benefits * self._shares * self._sum(q)
+
+    def _sum(self, values: tf.Tensor) -> tf.Tensor:
+        """Sums over the pixels of each region: [cells, L] -> [regions, L]."""
+        return tf.matmul(self._pixels, values, transpose_a=True)
+
+    def _spread(self, values: tf.Tensor) -> tf.Tensor:
+        """Sums over the regions of each pixel: [regions, L] -> [H * W, L]."""
+        flat = tf.reshape(self._ids, [tf.shape(self._ids)[0], -1])
+        return tf.reduce_sum(tf.gather(values, flat), axis=0)
+
+
+def _numbered(regions: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    """Numbers from 0 without gaps in place of ids, over all layers: int32, and how many."""
+    ids = tf.cast(regions, tf.int64)
+    layers = tf.range(tf.shape(ids, out_type=tf.int64)[0])
+    keys = tf.reshape(ids + _ID_RANGE * layers[:, None, None], [-1])
+    named, numbers = tf.unique(keys)
+    return tf.reshape(numbers, tf.shape(ids)), tf.size(named)
+
+
+def _pixels_of(ids: tf.Tensor, side: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """How many pixels of each cell each region holds, float32 [cells, regions]."""
+    layers, height, width = tf.unstack(tf.shape(ids))
+    down, across = cells_along(height, side), cells_along(width, side)
+    missing = [[0, 0], [0, down * side - height], [0, across * side - width]]
+    padded = tf.pad(ids, missing, constant_values=-1)  # -1 is in no column of a one-hot matrix.
+    split = tf.reshape(padded, [layers, down, side, across, side])
+    places = tf.reshape(tf.transpose(split, [0, 2, 4, 1, 3]), [-1, down * across])
+    return tf.foldl(
+        lambda total, place: total + tf.one_hot(place, count),
+        places,
+        tf.zeros(tf.stack([down * across, count])),
+        parallel_iterations=1,
+    )
+
+
+def _cell_of_pixel(shape: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
+    """int32 [H * W]."""
+    across = cells_along(shape[2], side)
+    rows, columns = tf.range(shape[1]) // side, tf.range(shape[2]) // side
+    return tf.reshape(rows[:, None] * across + columns, [-1])
