@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from wsss_tf.crf.cells import cells_along, mean_cells
+from wsss_tf.crf.settings import CrfSettings
 
 _SMALLEST = 8.8e-27
 """As in `higher_order`: exp(-60)."""
@@ -25,9 +26,7 @@ class CellRegions:
         regions: int [layers, H, W], ids of at least 0.
         probabilities: float [H, W, L], P of Eq. 8.
         side: int32, of the cells.
-        weight: of the term, 0 or more.
-        max_cost: above 0, in nats; None is log(L).
-        robust_share: 0..1, the share of the iterations that is robust.
+        settings: weight, highest cost and robust share of the term.
 
     Source: Saleh et al., TPAMI 2017, Eq. 8; Vineet, Warrell and Torr, IJCV 2014, for its message.
     """
@@ -37,12 +36,9 @@ class CellRegions:
         regions: Any,
         probabilities: Any,
         side: tf.Tensor,
-        *,
-        weight: float,
-        max_cost: float | None,
-        robust_share: float,
+        settings: CrfSettings,
     ) -> None:
-        self._robust_share = robust_share
+        self._robust_share = settings.region_robust_share
         self._ids, count = _numbered(regions)
         self._pixels = _pixels_of(self._ids, side, count)
         self._cell_of_pixel = _cell_of_pixel(tf.shape(self._ids), side)
@@ -53,8 +49,12 @@ class CellRegions:
         labels = tf.shape(probabilities)[2]
         cells = mean_cells(tf.cast(probabilities, tf.float32), side)
         means = self._shares * self._sum(tf.reshape(cells, [-1, labels]))
-        highest = tf.math.log(tf.cast(labels, tf.float32)) if max_cost is None else max_cost
-        self._benefits = weight * tf.nn.relu(highest + tf.math.log(tf.maximum(means, _SMALLEST)))
+        highest = settings.region_max_cost
+        if highest is None:
+            highest = tf.math.log(tf.cast(labels, tf.float32))
+        self._benefits = settings.region_weight * tf.nn.relu(
+            highest + tf.math.log(tf.maximum(means, _SMALLEST))
+        )
 
     def to_cells(self, q: tf.Tensor, progress: tf.Tensor) -> tf.Tensor:
         """What the regions add to the logits of each cell.

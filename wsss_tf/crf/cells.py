@@ -6,6 +6,7 @@ point holds exactly: then TensorFlow and onnxruntime, which add in different ord
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -13,9 +14,9 @@ import tensorflow as tf
 _CELLS = 12_288
 """How many cells a photo should have, while a cell is at most `_LARGEST_SIDE` pixels wide."""
 
-_LARGEST_SIDE = 4
-_MOST_CELLS = 100_000
-"""Bounds memory: the cells of photos above 1.6 megapixels are wider than `_LARGEST_SIDE`."""
+_LARGEST_SIDE = 4.0
+_MOST_CELLS = 80_000
+"""Bounds memory: the cells of photos above 1.3 megapixels are wider than `_LARGEST_SIDE`."""
 
 _SMALLEST_SIGMA = 0.5
 """Of a pixel or a level. Squared features in float32 lose the exponents of narrower kernels."""
@@ -38,10 +39,16 @@ class Cells(NamedTuple):
     counts: tf.Tensor
 
 
-def side_of_cells(height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """Pixels along the side of a cell, int32 scalar: 1 in small photos, 4 at 500 x 375."""
-    pixels = tf.cast(height, tf.float32) * tf.cast(width, tf.float32)
-    fine = tf.clip_by_value(tf.round(tf.sqrt(pixels / _CELLS)), 1.0, _LARGEST_SIDE)
+def side_of_cells(shape: tf.Tensor, widest: float) -> tf.Tensor:
+    """Pixels along the side of a cell, int32 scalar: 1 in small photos, 4 at 500 x 375.
+
+    Args:
+        shape: int32 [2] or longer, height and width first.
+        widest: what the side should not exceed, in pixels, where memory allows.
+    """
+    pixels = tf.cast(shape[0], tf.float32) * tf.cast(shape[1], tf.float32)
+    largest = max(1.0, math.floor(min(_LARGEST_SIDE, widest)))
+    fine = tf.clip_by_value(tf.round(tf.sqrt(pixels / _CELLS)), 1.0, largest)
     return tf.cast(tf.maximum(fine, tf.math.ceil(tf.sqrt(pixels / _MOST_CELLS))), tf.int32)
 
 

@@ -15,8 +15,8 @@ import tensorflow as tf
 
 from wsss_tf.crf.cells import Cells
 
-_LEVELS = 12
-"""4,096 leaves: three cells each at 500 x 375."""
+_LEVELS = 13
+"""8,192 leaves: two cells each at 500 x 375."""
 
 _PREFERENCES = (1.0, 0.99, 0.98, 0.97, 0.96)
 """Of two features that spread alike, as in a flat photo, rounding must not choose."""
@@ -71,7 +71,7 @@ def grow_tree(cells: Cells) -> Tree:
 
 
 def cut(tree: Tree, number: int) -> Groups:
-    """The `number` nodes, at most 4,096, that remain after the splits of highest gain."""
+    """The `number` nodes, at most 8,192, that remain after the splits of highest gain."""
     ranks = _descending(tf.cast(-_descending(tree.gains), tf.float64))
     split = tf.cast(ranks < number - 1, tf.float64)
     below = tf.concat([tf.ones([1], tf.float64), _twice(split)], axis=0)

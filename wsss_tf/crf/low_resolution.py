@@ -8,7 +8,7 @@ photo's. The spatial kernel, which is narrow, is exact between cells and from ce
 
 from __future__ import annotations
 
-import dataclasses
+import math
 from typing import Any
 
 import tensorflow as tf
@@ -16,48 +16,35 @@ import tensorflow as tf
 from wsss_tf.crf import cells as pooling
 from wsss_tf.crf.cell_regions import CellRegions
 from wsss_tf.crf.groups import cut, group_sums, grow_tree, kernel_rows
+from wsss_tf.crf.settings import CrfSettings
 
-_GROUPS_WHILE_ITERATING = 2048
+_GROUPS_WHILE_ITERATING = 3072
 _GROUPS_OF_LAST_UPDATE = 1024
 """What groups that are too wide do wrong adds up over iterations; the last one needs fewer."""
+
+_SIGMAS_PER_CELL = 0.7
 
 _PIXELS_AT_ONCE = 4096
 """In the last update: 16 MiB of kernel values."""
 
 
-@dataclasses.dataclass(frozen=True)
-class DenseSettings:
-    """Parameters of the CRF, named as in `DenseCRF`, which checks their ranges."""
-
-    spatial_sigma: float = 3.0
-    spatial_weight: float = 3.0
-    bilateral_sigma: float = 80.0
-    color_sigma: float = 13.0
-    bilateral_weight: float = 10.0
-    region_weight: float = 1.0
-    region_max_cost: float | None = None
-    region_robust_share: float = 0.5
-    iterations: int = 10
-
-
 def dense_mean_field(
     photo: Any,
     unary: Any,
-    settings: DenseSettings | None = None,
-    *,
+    settings: CrfSettings,
     regions: Any = None,
     region_probabilities: Any = None,
 ) -> tf.Tensor:
     """Marginals of the dense CRF for one photo.
 
-    Memory is bounded: at most 100,000 cells times 2,048 groups in float32 and some copies of the
+    Memory is bounded: at most 80,000 cells times 3,072 groups in float32 and some copies of the
     unary. Time grows with the pixels. Gradients reach the unary and the region probabilities, not
     the photo. A kernel narrower than half a pixel or half a level acts as if it were that wide.
 
     Args:
         photo: uint8 [H, W, 3].
         unary: float32 [H, W, L], energies; lower is likelier. H, W and L may be unknown.
-        settings: the parameters; None has the defaults.
+        settings: the parameters.
         regions: int [layers, H, W], ids of at least 0; None has no region term.
         region_probabilities: float [H, W, L], P of Eq. 8; None is softmax(-unary).
 
@@ -66,30 +53,33 @@ def dense_mean_field(
 
     Source: Krähenbühl and Koltun, NIPS 2011, for the model; the approximation is ours.
     """
-    settings = settings or DenseSettings()
     unary = tf.cast(unary, tf.float32)
     if settings.iterations == 0:
         return tf.nn.softmax(-unary)
-    side = pooling.side_of_cells(tf.shape(unary)[0], tf.shape(unary)[1])
+    side = pooling.side_of_cells(tf.shape(unary), _widest_cell(settings))
+    pairwise: list[_Spatial | _Bilateral] = []
+    if settings.spatial_weight:
+        pairwise.append(_Spatial(tf.shape(unary), side, settings))
+    if settings.bilateral_weight:
+        pairwise.append(_Bilateral(photo, side, settings))
     term = None
-    if regions is not None:
-        if region_probabilities is None:
-            region_probabilities = tf.nn.softmax(-unary)
-        term = CellRegions(
-            regions,
-            region_probabilities,
-            side,
-            weight=settings.region_weight,
-            max_cost=settings.region_max_cost,
-            robust_share=settings.region_robust_share,
-        )
-    spatial = _Spatial(tf.shape(unary), side, settings)
-    bilateral = _Bilateral(photo, side, settings)
-    q = _iterate(unary, side, [spatial, bilateral], term, settings.iterations)
-    logits = spatial.to_pixels(q) + bilateral.to_pixels(q) - tf.reshape(unary, [-1, tf.shape(q)[1]])
+    if regions is not None and settings.region_weight:
+        given = tf.nn.softmax(-unary) if region_probabilities is None else region_probabilities
+        term = CellRegions(regions, given, side, settings)
+    q = _iterate(unary, side, pairwise, term, settings.iterations)
+    logits = -tf.reshape(unary, [-1, tf.shape(q)[1]])
+    for kernel in pairwise:
+        logits += kernel.to_pixels(q)
     if term is not None:
         logits += term.to_pixels(q)
     return tf.reshape(tf.nn.softmax(logits), tf.shape(unary))
+
+
+def _widest_cell(settings: CrfSettings) -> float:
+    """In pixels: each kernel that is used must reach the next cell."""
+    spatial = settings.spatial_sigma if settings.spatial_weight else math.inf
+    bilateral = settings.bilateral_sigma if settings.bilateral_weight else math.inf
+    return min(spatial, bilateral) / _SIGMAS_PER_CELL
 
 
 def _iterate(
@@ -103,7 +93,9 @@ def _iterate(
     energies = tf.reshape(pooling.mean_cells(unary, side), [-1, tf.shape(unary)[2]])
 
     def update(step: tf.Tensor, q: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        logits = tf.add_n([kernel.to_cells(q) for kernel in pairwise]) - energies
+        logits = -energies
+        for kernel in pairwise:
+            logits += kernel.to_cells(q)
         if term is not None:
             logits += term.to_cells(q, step / iterations)
         return step + 1.0, tf.nn.softmax(logits)
@@ -119,7 +111,7 @@ def _iterate(
 class _Spatial:
     """Messages of the spatial kernel, weighted; exact for pixels that have their cell's Q."""
 
-    def __init__(self, shape: tf.Tensor, side: tf.Tensor, settings: DenseSettings) -> None:
+    def __init__(self, shape: tf.Tensor, side: tf.Tensor, settings: CrfSettings) -> None:
         self._weight = settings.spatial_weight
         self._rows = pooling.spatial_kernel(shape[0], side, settings.spatial_sigma)
         self._columns = pooling.spatial_kernel(shape[1], side, settings.spatial_sigma)
@@ -142,7 +134,7 @@ class _Spatial:
 class _Bilateral:
     """Messages of the bilateral kernel, weighted, from groups of cells."""
 
-    def __init__(self, photo: Any, side: tf.Tensor, settings: DenseSettings) -> None:
+    def __init__(self, photo: Any, side: tf.Tensor, settings: CrfSettings) -> None:
         sigmas = settings.bilateral_sigma, settings.color_sigma
         self._weight = settings.bilateral_weight
         self._pixels = pooling.pixel_features(photo, *sigmas)
