@@ -1,5 +1,7 @@
-"""Dense mean-field inference with region terms, as a TensorFlow graph.
+"""Dense mean-field inference with region terms, as a TensorFlow graph."""
 
-The room waits for its content. Until it lands, masks are made without a CRF (`masks.crf: none` is
-the only value a recipe accepts) and bundles carry no CRF signature.
-"""
+from wsss_tf.crf.layer import DenseCRF
+from wsss_tf.crf.settings import CrfSettings
+from wsss_tf.crf.unary import unary_energies
+
+__all__ = ["CrfSettings", "DenseCRF", "unary_energies"]

@@ -1,0 +1,117 @@
+"""Checks of what `DenseCRF` is given, and the errors they raise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import tensorflow as tf
+
+_FINITE = "`unary` must be finite. Received: NaN or infinite energies; give P = 0 a floor."
+_SIZES = "`unary` must have the height and width of `photo`."
+_LABELS = "`unary` must have at least 2 labels; with fewer there is nothing to choose."
+_EMPTY = "`photo` must have at least one pixel."
+_IDS = "`regions` must have ids from 0 to 2^31 - 1. Received: a smaller or a larger one."
+_REGION_SIZES = "`regions` must have the height and width of `photo`, [layers, height, width]."
+_REGION_P = "`region_probabilities` must be finite and have the shape of `unary`."
+_RECTANGLE = "`valid` must be True in one rectangle of each photo, and False where it is padded."
+_MESSAGES = (_FINITE, _SIZES, _LABELS, _EMPTY, _IDS, _REGION_SIZES, _REGION_P, _RECTANGLE)
+
+
+def check_types(
+    photo: tf.Tensor,
+    unary: tf.Tensor,
+    regions: tf.Tensor | None,
+    region_probabilities: tf.Tensor | None,
+    valid: tf.Tensor | None,
+) -> None:
+    """What is known without values: types, ranks, and sizes as far as they are static.
+
+    Raises:
+        ValueError: that names the argument.
+    """
+    _require(photo.dtype == tf.uint8, "`photo` must be uint8, 0..255", photo=photo)
+    rank = photo.shape.rank
+    shaped = rank in (3, 4) and photo.shape[-1] == 3
+    _require(shaped, "`photo` must have the shape [H, W, 3] or [B, H, W, 3]", photo=photo)
+    ranked = unary.shape.rank == rank
+    _require(ranked, "`unary` must have the rank of `photo`", photo=photo, unary=unary)
+    fits = photo.shape[:-1].is_compatible_with(unary.shape[:-1])
+    _require(fits, _SIZES[:-1], photo=photo, unary=unary)
+    labels = unary.shape[-1]
+    _require(labels is None or labels > 1, _LABELS, unary=unary)
+    _require(0 not in photo.shape[-3:-1], _EMPTY[:-1], photo=photo)
+    if regions is not None:
+        _require(regions.dtype.is_integer, "`regions` must be integers", regions=regions)
+        layered = regions.shape.rank == rank
+        layered = layered and regions.shape[-2:].is_compatible_with(photo.shape[-3:-1])
+        _require(layered, _REGION_SIZES[:-1], photo=photo, regions=regions)
+    if region_probabilities is not None:
+        fits = region_probabilities.shape.is_compatible_with(unary.shape)
+        _require(fits, _REGION_P[:-1], region_probabilities=region_probabilities, unary=unary)
+    if valid is not None:
+        fits = valid.dtype == tf.bool and valid.shape.is_compatible_with(photo.shape[:-1])
+        _require(fits, "`valid` must be bool, of the height and width of `photo`", valid=valid)
+
+
+def checked_values(
+    photo: tf.Tensor,
+    unary: tf.Tensor,
+    regions: tf.Tensor | None,
+    region_probabilities: tf.Tensor | None,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
+    """The inputs of one photo, with what only values tell asserted in the graph."""
+    size = tf.shape(photo)[:2]
+    checks = [
+        tf.debugging.assert_equal(size, tf.shape(unary)[:2], _SIZES),
+        tf.debugging.assert_greater(tf.shape(unary)[2], 1, _LABELS),
+        tf.debugging.assert_positive(tf.size(photo), _EMPTY),
+        tf.debugging.assert_all_finite(unary, _FINITE),
+    ]
+    if regions is not None:
+        checks += [
+            tf.debugging.assert_equal(size, tf.shape(regions)[1:], _REGION_SIZES),
+            tf.debugging.assert_non_negative(regions, _IDS),
+            tf.debugging.assert_less(regions, tf.constant(2**31, regions.dtype), _IDS),
+        ]
+    if region_probabilities is not None:
+        shape = tf.shape(region_probabilities)
+        checks += [
+            tf.debugging.assert_equal(shape, tf.shape(unary), _REGION_P),
+            tf.debugging.assert_all_finite(region_probabilities, _REGION_P),
+        ]
+    with tf.control_dependencies([check for check in checks if check is not None]):
+        return (
+            tf.identity(photo),
+            tf.identity(unary),
+            None if regions is None else tf.identity(regions),
+            None if region_probabilities is None else tf.identity(region_probabilities),
+        )
+
+
+def box_of(valid: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where a photo lies in its padding: bool [H, W] -> int32 [2] first pixel, int32 [2] size."""
+    places = tf.cast(tf.where(valid), tf.int32)
+    first = tf.reduce_min(places, axis=0)
+    size = tf.reduce_max(places, axis=0) - first + 1
+    whole = tf.debugging.assert_equal(tf.reduce_prod(size), tf.shape(places)[0], _RECTANGLE)
+    with tf.control_dependencies([] if whole is None else [whole]):
+        return tf.identity(first), tf.identity(size)
+
+
+@contextmanager
+def as_value_errors() -> Iterator[None]:
+    """Raises the checks of values as ValueError, which TensorFlow cannot inside a graph."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        for message in _MESSAGES:
+            if message in error.message:
+                raise ValueError(message) from None
+        raise
+
+
+def _require(holds: bool, rule: str, **received: tf.Tensor) -> None:
+    if not holds:
+        what = ", ".join(f"{k}={v.dtype.name} {v.shape}" for k, v in received.items())
+        raise ValueError(f"{rule.rstrip('.')}. Received: {what}.")

@@ -1,0 +1,48 @@
+"""The parameters of the dense CRF."""
+
+from __future__ import annotations
+
+import dataclasses
+
+MODES = ("lattice", "fast", "dense")
+
+
+@dataclasses.dataclass(frozen=True)
+class CrfSettings:
+    """Parameters of the CRF, each named and explained as an argument of `DenseCRF`.
+
+    Raises:
+        ValueError: for a parameter out of range.
+    """
+
+    spatial_sigma: float = 3.0
+    spatial_weight: float = 3.0
+    bilateral_sigma: float = 80.0
+    color_sigma: float = 13.0
+    bilateral_weight: float = 10.0
+    region_weight: float = 1.0
+    region_max_cost: float | None = None
+    region_robust_share: float = 0.5
+    iterations: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("spatial_sigma", "bilateral_sigma", "color_sigma"):
+            self._require(name, self._number(name) > 0, "positive")
+        for name in ("spatial_weight", "bilateral_weight", "region_weight"):
+            self._require(name, self._number(name) >= 0, "0 or more")
+        if self.region_max_cost is not None:
+            self._require("region_max_cost", self._number("region_max_cost") > 0, "positive")
+        share = self._number("region_robust_share")
+        self._require("region_robust_share", 0 <= share <= 1, "in [0, 1]")
+        whole = isinstance(self.iterations, int) and not isinstance(self.iterations, bool)
+        self._require("iterations", whole and self.iterations >= 0, "a whole number, 0 or more")
+
+    def _number(self, name: str) -> float:
+        value = getattr(self, name)
+        finite = isinstance(value, int | float) and not isinstance(value, bool)
+        self._require(name, finite and abs(value) < float("inf"), "a finite number")
+        return value
+
+    def _require(self, name: str, holds: bool, rule: str) -> None:
+        if not holds:
+            raise ValueError(f"`{name}` must be {rule}. Received: {name}={getattr(self, name)!r}.")
