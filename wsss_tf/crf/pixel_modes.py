@@ -11,7 +11,7 @@ from wsss_tf.crf.mean_field import RegionMessage, mean_field, update
 from wsss_tf.crf.settings import CrfSettings
 from wsss_tf.crf.spatial import SpatialTerm
 
-_CELL = 0.4
+_CELL = 0.3
 _CELL_OF_BLOCKS = 0.5
 """Sides of colour cells in standard deviations."""
 
