@@ -61,9 +61,18 @@ def grow_tree(cells: Cells) -> Tree:
     features = tf.pad(cells.features, [[0, filling], [0, 0]])
     counts = tf.pad(cells.counts, [[0, filling]])
     order = tf.range(leaf * 2**_LEVELS)
-    for level in range(_LEVELS):
-        turn = _sorted_halves(tf.gather(features, order), tf.gather(counts, order), 2**level)
-        order = tf.gather(order, turn)
+
+    def sort_parts(parts: tf.Tensor, order: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        turn = _sorting_turn(tf.gather(features, order), tf.gather(counts, order), parts)
+        return 2 * parts, tf.gather(order, turn)
+
+    # In the graph, not in Python: 13 copies of the body take seconds to trace and to convert.
+    _, order = tf.while_loop(
+        lambda parts, _: parts < 2**_LEVELS,
+        sort_parts,
+        (tf.constant(1), order),
+        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
+    )
     squares = tf.square(features) + tf.pad(cells.spreads, [[0, filling], [0, 0]])
     moments = counts[:, None] * tf.concat([tf.ones_like(counts)[:, None], features, squares], 1)
     moments = tf.concat(_pyramid(tf.gather(moments, order)), axis=0)
@@ -97,7 +106,7 @@ def group_sums(values: tf.Tensor, tree: Tree, groups: Groups) -> tf.Tensor:
     return tf.gather(tf.concat(levels, axis=0), groups.nodes)
 
 
-def _sorted_halves(features: tf.Tensor, counts: tf.Tensor, parts: int) -> tf.Tensor:
+def _sorting_turn(features: tf.Tensor, counts: tf.Tensor, parts: tf.Tensor) -> tf.Tensor:
     """The order, int32 [n], that sorts each of equal parts by the feature that spreads most."""
     number = tf.shape(counts)[0]
     features = tf.reshape(features, [parts, number // parts, 5])
