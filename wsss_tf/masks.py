@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from wsss_tf.crf import DenseCRF, unary_energies
+from wsss_tf.crf.unary import FORMS
 from wsss_tf.priors import (
     Fusion,
     class_probabilities,
@@ -22,11 +24,10 @@ KINDS = ("foreground", "multi_class")
 
 
 class MaskMaker(tf.Module):
-    """Makes the label map of one photo from its tags: networks, priors, arg max.
+    """Makes the label map of one photo from its tags: networks, priors, CRF, arg max.
 
     A plain TensorFlow function of (photo, tags), of any photo size: call it eagerly, in
-    `tf.function` or `Dataset.map`, save it in a SavedModel, convert it to ONNX. The label map is
-    the arg max of the probabilities P, which is what a recipe with `crf: none` asks for.
+    `tf.function` or `Dataset.map`, save it in a SavedModel; without a CRF, convert it to ONNX.
 
     Args:
         activation_network: photo [B, H, W, 3] -> list of float [B, h, w, C], the blocks whose
@@ -36,6 +37,9 @@ class MaskMaker(tf.Module):
         side: the longer side, in pixels, at which the networks look at a larger photo; None is the
             photo's own. The result has the photo's own size either way.
         scaling: of the foreground probability, see `priors.foreground_probability`.
+        crf: sharpens the probabilities at the photo's own size, among background and the photo's
+            classes alone; None leaves them as they are.
+        unary: the form of the CRF's unary energies, see `crf.unary_energies`.
         **fusion: fields of `priors.Fusion`, for "multi_class".
 
     Raises:
@@ -52,6 +56,8 @@ class MaskMaker(tf.Module):
         kind: str,
         side: int | None = None,
         scaling: str = "min_max",
+        crf: DenseCRF | None = None,
+        unary: str = "log",
         **fusion: Any,
     ) -> None:
         super().__init__()
@@ -62,6 +68,7 @@ class MaskMaker(tf.Module):
                 'Without one, make kind="foreground" masks.'
             )
         check_choice("scaling", scaling, SCALINGS)
+        check_choice("unary", unary, FORMS)
         if side is not None:
             check_side(side)
         self.activation_network = activation_network
@@ -69,6 +76,8 @@ class MaskMaker(tf.Module):
         self.kind = kind
         self.side = side
         self.scaling = scaling
+        self.crf = crf
+        self.unary = unary
         self.fusion = Fusion(**fusion)
 
     def __call__(self, photo: Any, tags: Any) -> tf.Tensor:
@@ -82,27 +91,18 @@ class MaskMaker(tf.Module):
             uint8 [H, W]: 0 background, then 1 for "foreground" and 1..K for "multi_class". A photo
             without tags is background.
         """
-        steps = self.intermediates(photo, tags)
-        probabilities = steps["probabilities"][None]
-        # A CRF smooths `probabilities` here, before a label is chosen.
-        if self.kind == "foreground":
-            return tf.cast(probabilities[0, ..., 1] > probabilities[0, ..., 0], tf.uint8)
-        return label_map(
-            probabilities,
-            steps["cams"][None],
-            tf.convert_to_tensor(tags)[None],
-            cam_threshold=self.fusion.cam_threshold,
-        )[0]
+        return self.intermediates(photo, tags)["mask"]
 
     def intermediates(self, photo: Any, tags: Any) -> dict[str, Any]:
-        """What the label map of a photo is made of, for figures and for a CRF.
+        """The label map of a photo and what it is made of, for figures.
 
         Args as `__call__`.
 
         Returns:
             "activations": list of float32 [h, w], the channel mean of each block; "foreground":
-            float32 [H, W], P_f; "probabilities": float32 [H, W, 2 or K+1], P; and for
-            "multi_class" "cams": float32 [h, w, K], unscaled.
+            float32 [H, W], P_f; "probabilities": float32 [H, W, 2 or K+1], P; with a CRF "refined",
+            P after it; "mask": as `__call__`; for "multi_class" "cams": float32 [h, w, K],
+            unscaled.
         """
         photo, tags = tf.convert_to_tensor(photo), tf.convert_to_tensor(tags)
         _check(photo, tags)
@@ -114,15 +114,56 @@ class MaskMaker(tf.Module):
             "activations": [tf.reduce_mean(tf.cast(b[0], tf.float32), axis=-1) for b in blocks],
             "foreground": foreground[0],
         }
-        if self.cam_network is None:
-            any_tag = tf.cast(tf.reduce_any(tags != 0), tf.float32)
-            object_share = any_tag * foreground[0]
-            steps["probabilities"] = tf.stack([1.0 - object_share, object_share], axis=-1)
-            return steps
-        cams = tf.cast(self.cam_network(seen, training=False)["cams"], tf.float32)
-        steps["cams"] = cams[0]
-        steps["probabilities"] = class_probabilities(cams, foreground, tags[None], self.fusion)[0]
+        if self.cam_network is not None:
+            cams = self.cam_network(seen, training=False)["cams"]
+            steps["cams"] = tf.cast(cams, tf.float32)[0]
+        present = self._labels_present(tags)
+        steps["probabilities"] = self._probabilities(steps, tags, present)
+        if self.crf is not None:
+            steps["refined"] = self._refined(photo, steps["probabilities"], present)
+        steps["mask"] = self._label_map(steps, tags)
         return steps
+
+    def _labels_present(self, tags: tf.Tensor) -> tf.Tensor:
+        """bool [2 or K+1]: background, and the labels that the tags allow."""
+        tagged = tags != 0
+        if self.cam_network is None:
+            tagged = tf.reduce_any(tagged, keepdims=True)
+        return tf.concat([[True], tagged], axis=0)
+
+    def _probabilities(
+        self, steps: dict[str, Any], tags: tf.Tensor, present: tf.Tensor
+    ) -> tf.Tensor:
+        foreground = steps["foreground"]
+        if self.cam_network is None:
+            object_share = tf.cast(present[1], tf.float32) * foreground
+            return tf.stack([1.0 - object_share, object_share], axis=-1)
+        cams = steps["cams"][None]
+        return class_probabilities(cams, foreground[None], tags[None], self.fusion)[0]
+
+    def _refined(self, photo: tf.Tensor, probabilities: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
+        """P after a CRF over the labels present; the others keep a probability of 0."""
+
+        def refined() -> tf.Tensor:
+            taking_part = tf.boolean_mask(probabilities, present, axis=2)
+            sharpened = self.crf(photo, unary_energies(taking_part, form=self.unary))
+            columns = tf.cumsum(tf.cast(present, tf.int32)) - 1
+            spread = tf.where(present, tf.gather(sharpened, columns, axis=-1), 0.0)
+            return tf.ensure_shape(spread, probabilities.shape)
+
+        # Without a tag there is nothing to tell apart.
+        return tf.cond(tf.reduce_any(present[1:]), refined, lambda: probabilities)
+
+    def _label_map(self, steps: dict[str, Any], tags: tf.Tensor) -> tf.Tensor:
+        probabilities = steps.get("refined", steps["probabilities"])
+        if self.cam_network is None:
+            return tf.cast(probabilities[..., 1] > probabilities[..., 0], tf.uint8)
+        return label_map(
+            probabilities[None],
+            steps["cams"][None],
+            tags[None],
+            cam_threshold=self.fusion.cam_threshold,
+        )[0]
 
     def _as_seen(self, photo: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
         """The photo as the networks look at it: float32 [1, h, w, 3]."""
