@@ -28,6 +28,11 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="Change one value of the recipe, such as segment.batch_size=2; may be repeated.",
 )
+crf_option = click.option(
+    "--crf/--no-crf",
+    default=None,
+    help="Sharpen outlines with a dense CRF, or not; by default as the recipe's inference.crf.",
+)
 
 
 def out_option(what: str):

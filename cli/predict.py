@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from wsss_tf.cli.options import out_option, run_argument
+from wsss_tf.cli.options import crf_option, out_option, run_argument
 from wsss_tf.cli.start import start_tensorflow
 
 
@@ -16,7 +16,10 @@ from wsss_tf.cli.start import start_tensorflow
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @out_option("Folder for the label maps, one palette PNG a photo.")
 @click.option("--overlay", "with_overlay", is_flag=True, help="Also write <photo>_overlay.jpg.")
-def predict(run: Path, photos: tuple[Path, ...], out: Path, with_overlay: bool) -> None:
+@crf_option
+def predict(
+    run: Path, photos: tuple[Path, ...], out: Path, with_overlay: bool, crf: bool | None
+) -> None:
     """Label every pixel of PHOTOS (files or folders) with the network of RUN; no tags needed.
 
     A photo that cannot be read is reported and the others are done; the exit status is then 3.
@@ -31,7 +34,7 @@ def predict(run: Path, photos: tuple[Path, ...], out: Path, with_overlay: bool) 
     from wsss_tf.training import Predictor, RunFolder, list_photos, predict_files
 
     paths = list_photos(photos)
-    predictor = Predictor(RunFolder.existing(run))
+    predictor = Predictor(RunFolder.existing(run), crf=crf)
     failed = 0
     done = predict_files(predictor, paths, out, with_overlay=with_overlay)
     for _, error in tqdm(done, total=len(paths), desc="predict", unit="photo"):

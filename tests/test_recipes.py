@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wsss_tf import labels
-from wsss_tf.config import LogSettings, load_recipe, packaged_recipes, recipe_path
+from wsss_tf.config import CrfSettings, LogSettings, load_recipe, packaged_recipes, recipe_path
 
 NAMES = ("scenes", "tagged_folder", "voc_foreground", "voc_multi_class", "voc_tags")
 VOC_RECIPES = ("voc_foreground", "voc_multi_class", "voc_tags")
@@ -106,11 +106,35 @@ def test_voc_recipe_has_the_papers_values(name):
 
 
 @pytest.mark.parametrize("name", VOC_RECIPES)
-def test_voc_recipe_tells_the_papers_figure_and_the_missing_crf(name):
+def test_voc_recipe_tells_the_papers_figure(name):
     text = header(name)
     assert all(figure in text for figure in FIGURES[name])
-    assert "no CRF" in text
-    assert load_recipe(name).masks.crf == "none"
+    assert ("wait for regions" in text) == (name != "voc_tags")  # The paper's baseline has none.
+    assert "no CRF" not in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_recipe_has_a_crf_for_its_masks_and_at_the_end(name):
+    recipe = load_recipe(name)
+    assert (recipe.masks.crf is not None) == (recipe.masks.kind != "none")
+    assert recipe.inference.crf is not None
+
+
+@pytest.mark.parametrize("name", VOC_RECIPES)
+def test_voc_recipe_has_the_usual_kernel(name):
+    recipe = load_recipe(name)
+    usual = {
+        "mode": "fast",
+        "spatial_sigma": 3,
+        "spatial_weight": 3,
+        "bilateral_sigma": 80,
+        "color_sigma": 13,
+        "bilateral_weight": 10,
+        "iterations": 10,
+    }
+    assert recipe.inference.crf == CrfSettings(**usual, unary="log")
+    # Eq. 7 as printed, of the probabilities P_f or P_c.
+    assert recipe.masks.crf in (None, CrfSettings(**usual, unary="softmax"))
 
 
 def test_scenes_is_quick_and_needs_nothing():

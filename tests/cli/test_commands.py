@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from wsss_tf.cli.main import main
+from wsss_tf.training import Predictor
 
 
 def invoke(*arguments):
@@ -25,6 +26,19 @@ def photos(tiny_run, tmp_path):
     return folder
 
 
+@pytest.fixture
+def used_crf(monkeypatch):
+    """Gets one entry a prediction command: whether its predictor has a CRF."""
+    used, original = [], Predictor.__init__
+
+    def spy(self, *arguments, **options):
+        original(self, *arguments, **options)
+        used.append(self.crf is not None)
+
+    monkeypatch.setattr(Predictor, "__init__", spy)
+    return used
+
+
 def test_evaluate_prints_and_writes_the_same_figures(tiny_run, tmp_path):
     result = invoke("evaluate", tiny_run.path, "--out", tmp_path / "scores.json")
     assert result.exit_code == 0, result.output
@@ -33,6 +47,21 @@ def test_evaluate_prints_and_writes_the_same_figures(tiny_run, tmp_path):
     assert found["photos"] == 3
     assert found["split"] == "val"
     assert "background" in found["iou"]
+
+
+def test_evaluate_keeps_the_scores_with_and_without_a_crf_apart(tiny_run, used_crf):
+    report, settings = tiny_run.path / "report", tiny_run.recipe.inference.crf.model_dump()
+    for options, name, words, expected in (
+        ((), "evaluate_val_crf.json", "3 photos, with a CRF", settings),
+        (("--crf",), "evaluate_val_crf.json", "3 photos, with a CRF", settings),
+        (("--no-crf",), "evaluate_val.json", "3 photos, without a CRF", None),
+    ):
+        result = invoke("evaluate", tiny_run.path, *options)
+        assert result.exit_code == 0, result.output
+        assert words in result.stdout
+        assert f"Written: {report / name}" in result.stdout
+        assert json.loads((report / name).read_text())["crf"] == expected
+    assert used_crf == [True, True, False]
 
 
 def test_evaluate_names_a_split_that_is_not_there(tiny_run):
@@ -55,6 +84,13 @@ def test_predict_does_the_others_and_exits_with_3(tiny_run, photos, tmp_path):
     with Image.open(maps[0]) as label_map:
         assert label_map.mode == "P"
         assert label_map.size == (48, 48)
+
+
+def test_predict_uses_the_crf_that_is_asked_for(tiny_run, photos, tmp_path, used_crf):
+    for options in ((), ("--crf",), ("--no-crf",)):
+        result = invoke("predict", tiny_run.path, photos, "--out", tmp_path / "o", *options)
+        assert result.exit_code == 3, result.output
+    assert used_crf == [True, True, False]
 
 
 def test_predict_refuses_two_photos_of_one_name(tiny_run, photos, tmp_path):
@@ -97,5 +133,7 @@ def test_demo_compares_three_supervisions(tiny_overrides, tmp_path):
     found = json.loads((tmp_path / "demo" / "demo.json").read_text())
     assert list(found["miou"]) == ["tags", "foreground", "multi_class"]
     assert found["seconds"].keys() == {*found["miou"], "this_call"}
+    assert found["crf"] is True
+    assert "with a CRF at the end" in result.output
     with Image.open(tmp_path / "demo" / "demo.png") as sheet:
         assert sheet.width > 1000

@@ -19,6 +19,11 @@ def test_help_shows_an_example(command):
     assert f"Example:\n    wsss-tf {command}" in result.output
 
 
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_a_crf_at_the_end_can_be_asked_for_and_refused(command):
+    assert "--crf / --no-crf" in invoke(command, "--help").output
+
+
 def test_every_command_is_in_the_group():
     assert sorted(main.commands) == sorted(COMMANDS)
 
@@ -44,6 +49,8 @@ def test_usage_errors_exit_with_2(arguments, message):
         (("train", "scenes", "--set", "segment.step=3"), "segment.steps"),
         (("train", "scenes", "--set", "segment.steps=many"), "segment.steps"),
         (("train", "scenes", "--set", "data.source=tagged_folder"), "data.root"),
+        (("train", "scenes", "--set", "masks.crf=dense"), "{mode: dense}"),
+        (("train", "scenes", "--set", "inference.crf.sigma=3"), "did you mean inference.crf."),
         (("masks", "voc_tags", "--set", "data.root=x"), "makes no masks"),
     ],
 )

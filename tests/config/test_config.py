@@ -13,7 +13,7 @@ import yaml
 
 import wsss_tf.config as config
 from wsss_tf import images
-from wsss_tf.config import data_settings, recipe, settings
+from wsss_tf.config import crf_settings, data_settings, recipe, settings
 
 
 def test_defaults_are_the_papers_and_the_contracts(small):
@@ -32,7 +32,8 @@ def test_defaults_are_the_papers_and_the_contracts(small):
     masks = loaded.masks
     assert (masks.activations, masks.blocks, masks.scaling) == ("plain", (4, 5), "min_max")
     assert (masks.combination, masks.alpha, masks.cam_threshold) == ("linear", 0.5, 0.2)
-    assert (masks.background, masks.background_score, masks.crf) == ("fused", 0.2, "none")
+    assert (masks.background, masks.background_score, masks.crf) == ("fused", 0.2, None)
+    assert loaded.inference.crf is None
     segment = loaded.segment
     assert (segment.field_of_view, segment.batch_size) == ("large", 1)
     assert (segment.sharpness, segment.dropout) == (5.0, 0.5)
@@ -169,7 +170,7 @@ def test_sections_can_be_made_in_code():
         config.LocalizeSettings(steps=5, learning_rates=(0.1, 0.01), boundaries=(5,))
 
 
-@pytest.mark.parametrize("module", [settings, data_settings, recipe])
+@pytest.mark.parametrize("module", [crf_settings, settings, data_settings, recipe])
 def test_every_field_is_documented(module):
     tree = ast.parse(inspect.getsource(module))
     for section in [node for node in tree.body if isinstance(node, ast.ClassDef)]:

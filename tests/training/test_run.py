@@ -5,8 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from wsss_tf.config import load_recipe
+from wsss_tf.config import CrfSettings, load_recipe, recipe_text
+from wsss_tf.crf import unary_energies
 from wsss_tf.errors import CheckpointError, DataProblems, RunError
 from wsss_tf.images import read_label_map, read_photo
 from wsss_tf.metrics import ConfusionMatrix
@@ -14,11 +16,15 @@ from wsss_tf.training import (
     Predictor,
     RunFolder,
     evaluate,
+    mask_maker,
+    mask_path,
     open_run_data,
     run_stages,
     scores,
     stages_of,
 )
+from wsss_tf.training.crf import dense_crf
+from wsss_tf.training.make_masks import make_masks
 
 FOREGROUND = ("segment.loss=foreground", "masks.kind=foreground", "localize=null")
 TAGS = ("segment.loss=tags", "masks.kind=none", "localize=null")
@@ -87,10 +93,11 @@ def test_other_supervisions_need_fewer_stages(
     assert not run.stage("localize").exists()
 
 
-def test_evaluation_is_the_confusion_of_predictions_with_truth(tiny_run):
+@pytest.mark.parametrize("crf", [None, False, True])
+def test_evaluation_is_the_confusion_of_predictions_with_truth(tiny_run, crf):
     dataset = open_run_data(tiny_run, "val")
-    matrix = evaluate(tiny_run, dataset, "val")
-    predictor = Predictor(tiny_run)
+    matrix = evaluate(tiny_run, dataset, "val", crf=crf)
+    predictor = Predictor(tiny_run, crf=crf)
     expected = ConfusionMatrix(dataset.labels.num_classes)
     for photo in dataset.split("val"):
         truth = read_label_map(dataset.truth("val")[photo.id])
@@ -101,22 +108,65 @@ def test_evaluation_is_the_confusion_of_predictions_with_truth(tiny_run):
     assert 0.0 <= found["miou"] <= 1.0
 
 
-def test_a_phone_s_photo_is_decided_on_a_smaller_grid(tiny_run):
+@pytest.mark.parametrize("crf", [False, True])
+def test_a_phone_s_photo_is_decided_on_a_smaller_grid(tiny_run, crf):
     photo = np.random.default_rng(0).integers(0, 256, (40, 3001, 3), dtype=np.uint8)
-    predictor = Predictor(tiny_run)
+    predictor = Predictor(tiny_run, crf=crf)
     assert predictor.probabilities(photo).shape == (27, 2048, 9)
     assert predictor(photo).shape == (40, 3001)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (17, 90), (48, 48), (1500, 40)])
-def test_predictions_have_the_photo_s_own_grid(tiny_run, size):
-    predictor = Predictor(tiny_run)
+@pytest.mark.parametrize("crf", [False, True])
+def test_predictions_have_the_photo_s_own_grid(tiny_run, size, crf):
+    predictor = Predictor(tiny_run, crf=crf)
     photo = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     probabilities = predictor.probabilities(photo)
     assert probabilities.shape == (*size, 9)
     np.testing.assert_allclose(probabilities.sum(-1), 1.0, rtol=1e-5)
     assert predictor(photo).shape == size
     assert predictor(photo).dtype == np.uint8
+
+
+def test_predictions_are_the_crf_of_the_network_s_probabilities(tiny_run):
+    photo = read_photo(open_run_data(tiny_run, "val").split("val")[0].path)
+    plain, sharp = (Predictor(tiny_run, crf=crf) for crf in (False, True))
+    assert (plain.crf, sharp.crf) == (None, tiny_run.recipe.inference.crf)
+    unary = unary_energies(tf.constant(plain.probabilities(photo)), form="log")
+    expected = dense_crf(sharp.crf)(tf.constant(photo), unary)
+    np.testing.assert_allclose(sharp.probabilities(photo), expected, atol=1e-4)
+    assert np.abs(sharp.probabilities(photo) - plain.probabilities(photo)).max() > 0.01
+    np.testing.assert_array_equal(Predictor(tiny_run)(photo), sharp(photo))
+
+
+def test_masks_are_made_with_the_recipe_s_crf(tiny_run, tiny_overrides, tmp_path):
+    dataset = open_run_data(tiny_run, "train")
+    photo = dataset.split("train")[0]
+    pixels, tags = read_photo(photo.path), dataset.labels.tag_vector(photo.tags)
+    masks = {}
+    for name, crf in (("with", "{bilateral_sigma: 20}"), ("without", "none")):
+        changes = (*tiny_overrides, *FOREGROUND, f"masks.crf={crf}")
+        with RunFolder.open(tmp_path / name, load_recipe("scenes", changes)) as run:
+            make_masks(run, dataset)
+        masks[name] = read_label_map(mask_path(run.stage("masks"), photo))
+        expected = mask_maker(run, dataset.labels)(pixels, tags)
+        assert np.mean(masks[name] == expected) > 0.999  # Two labels may be equal to rounding.
+    assert np.mean(masks["with"] != masks["without"]) > 0.002
+
+
+def test_a_run_from_before_there_was_a_crf_goes_on_as_it_was(tiny_run, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(tiny_run.path, path)
+    recipe = load_recipe(path / "recipe.yaml", ["masks.crf=none", "inference.crf=none"])
+    text = recipe_text(recipe).replace("crf: null", "crf: none")
+    begin, end = text.index("inference:"), text.index("log:")
+    (path / "recipe.yaml").write_text(text[:begin] + text[end:])
+    old = RunFolder.existing(path)
+    photo = read_photo(next((tiny_run.data_root / "images").glob("val_*")))
+    expected = Predictor(tiny_run, crf=False).probabilities(photo)
+    np.testing.assert_array_equal(Predictor(old).probabilities(photo), expected)
+    assert Predictor(old, crf=True).crf == CrfSettings()
+    run_stages(old.recipe, path)  # Every stage is done: nothing to train, nothing to refuse.
 
 
 def test_a_bad_data_set_leaves_no_run(tagged_root, tmp_path):

@@ -1,5 +1,6 @@
 """Recipes: the typed, validated settings of a run, from YAML files and `--set` overrides."""
 
+from wsss_tf.config.crf_settings import CrfSettings, InferenceSettings
 from wsss_tf.config.data_settings import AugmentSettings, DataSettings, ScenesSettings
 from wsss_tf.config.loading import load_recipe, packaged_recipes, recipe_path
 from wsss_tf.config.recipe import Recipe, recipe_digest, recipe_text
@@ -15,7 +16,9 @@ from wsss_tf.config.settings import (
 __all__ = [
     "AugmentSettings",
     "BackboneSettings",
+    "CrfSettings",
     "DataSettings",
+    "InferenceSettings",
     "LocalizeSettings",
     "LogSettings",
     "MasksSettings",

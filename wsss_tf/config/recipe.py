@@ -8,6 +8,7 @@ import json
 from pydantic import model_validator
 
 from wsss_tf.config import yaml_text
+from wsss_tf.config.crf_settings import InferenceSettings
 from wsss_tf.config.data_settings import AugmentSettings, DataSettings
 from wsss_tf.config.rules import Broken, Seed, Settings, report
 from wsss_tf.config.settings import (
@@ -38,6 +39,8 @@ class Recipe(Settings):
     """From photos and tags to masks."""
     segment: SegmentSettings
     """Training of the segmentation network."""
+    inference: InferenceSettings = InferenceSettings()
+    """What prediction and evaluation add to the network."""
     log: LogSettings = LogSettings()
     """How often training writes."""
 

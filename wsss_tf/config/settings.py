@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from wsss_tf.config.crf_settings import OptionalCrf
 from wsss_tf.config.rules import (
     AsTuple,
     Broken,
@@ -121,8 +122,8 @@ class MasksSettings(Settings):
     """Background score: Eq. 5, or `background_score` everywhere."""
     background_score: Fraction = 0.2
     """The constant background score."""
-    crf: Literal["none"] = "none"
-    """Smoothing of the probabilities; this version has none."""
+    crf: OptionalCrf = None
+    """The CRF over background and the photo's tags that sharpens the probabilities; or null."""
 
     @field_validator("blocks")
     @classmethod

@@ -27,8 +27,14 @@ def open_run_data(run: RunFolder, split: str) -> DataSet:
     return dataset
 
 
-def evaluate(run: RunFolder, dataset: DataSet, split: str) -> ConfusionMatrix:
+def evaluate(
+    run: RunFolder, dataset: DataSet, split: str, *, crf: bool | None = None
+) -> ConfusionMatrix:
     """Predicts every photo of `split` and compares it with its mask; 255 in a mask is ignored.
+
+    Args:
+        run, dataset, split: as for `open_run_data`.
+        crf: as for `Predictor`.
 
     Raises:
         DataProblems: masks that are missing, of another size, in RGB or with unknown ids; all of
@@ -36,7 +42,7 @@ def evaluate(run: RunFolder, dataset: DataSet, split: str) -> ConfusionMatrix:
         DataError: no pixel counts.
     """
     check_truth(dataset, split)
-    predictor = Predictor(run)
+    predictor = Predictor(run, crf=crf)
     matrix = ConfusionMatrix(dataset.labels.num_classes)
     total = len(dataset.split(split))
     for _, photo, truth in tqdm(

@@ -17,12 +17,14 @@ from wsss_tf.labels import LabelSpace
 from wsss_tf.masks import MaskMaker
 from wsss_tf.nets.vgg import activation_network
 from wsss_tf.nets.weights import load_backbone
+from wsss_tf.training.crf import CRF_SIDE, dense_crf
 from wsss_tf.training.interrupt import stop_requested
 from wsss_tf.training.localize import load_cam_network
 from wsss_tf.training.run_folder import RunFolder
 
 STAGE = "masks"
-# Masks of larger photos are made at this longer side and enlarged: some hundred MB, not many GB.
+# Masks of larger photos are made at this longer side, or with a CRF at its own, and enlarged: some
+# hundred MB, not many GB.
 MAX_SIDE = 2048
 
 
@@ -75,6 +77,8 @@ def mask_maker(run: RunFolder, labels: LabelSpace) -> MaskMaker:
         kind=settings.kind,
         side=settings.side,
         scaling=settings.scaling,
+        crf=dense_crf(settings.crf) if settings.crf else None,
+        unary=settings.crf.unary if settings.crf else "log",
         combination=settings.combination,
         alpha=settings.alpha,
         cam_threshold=settings.cam_threshold,
@@ -83,10 +87,15 @@ def mask_maker(run: RunFolder, labels: LabelSpace) -> MaskMaker:
     )
 
 
+def stage_side(maker: MaskMaker) -> int:
+    """Longer side to which the stage reduces a larger photo, in pixels."""
+    return MAX_SIDE if maker.crf is None else CRF_SIDE
+
+
 def _made(
     maker: MaskMaker, dataset: DataSet, photos: Sequence[Photo]
 ) -> Iterator[tuple[Photo, np.ndarray]]:
-    examples = photo_dataset(photos, dataset.labels, side=MAX_SIDE).map(
+    examples = photo_dataset(photos, dataset.labels, side=stage_side(maker)).map(
         lambda example: {
             "index": example["index"],
             "mask": maker(example["photo"], example["tags"]),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from wsss_tf.config import CrfSettings
+from wsss_tf.crf import unary_energies
 from wsss_tf.errors import DataError
 from wsss_tf.images import enlarged, overlay, read_photo, write_label_map, write_photo
 from wsss_tf.priors import resize, size_within
+from wsss_tf.training.crf import CRF_SIDE, dense_crf, inference_crf, photo_within
 from wsss_tf.training.run_folder import RunFolder
 from wsss_tf.training.segment import load_segmentation_network
 
@@ -18,32 +21,37 @@ PHOTO_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".we
 # The network looks at a larger photo in this size, unless the recipe says a smaller one.
 MAX_SIDE = 1024
 # Classes are decided on at most this grid, so that a phone's photo does not take gigabytes; the
-# label map of a larger photo is that grid's, enlarged.
+# label map of a larger photo is that grid's, enlarged. A CRF works on `CRF_SIDE` at most.
 GRID_SIDE = 2048
 
 
 class Predictor:
-    """The segmentation network of a run, as its last checkpoint has it.
+    """The segmentation network of a run, as its last checkpoint has it, and the CRF after it.
 
     Args:
         run: whose segment stage has at least one checkpoint.
+        crf: whether a CRF over all classes sharpens the network's probabilities; None does as the
+            recipe's `inference.crf` says.
+
+    Attributes:
+        crf: the settings of the CRF, or None.
 
     Raises:
         CheckpointError: the run has no trained network, or one that the recipe does not describe.
     """
 
-    def __init__(self, run: RunFolder):
+    def __init__(self, run: RunFolder, *, crf: bool | None = None):
         self.labels = run.labels
         self.max_pixels = run.recipe.data.max_pixels
+        self.crf = inference_crf(run.recipe, crf)
         model = load_segmentation_network(run, self.labels.num_classes)
         side = min(run.recipe.augment.side or MAX_SIDE, MAX_SIDE)
+        finish = _sharpened(self.crf) if self.crf else _plain
 
         @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
         def probabilities(photo):
-            size = tf.shape(photo)[:2]
-            seen = resize(tf.cast(photo, tf.float32)[None], size_within(size, side))
-            logits = resize(model(seen, training=False), size_within(size, GRID_SIDE))
-            return tf.nn.softmax(logits)[0]
+            seen = resize(tf.cast(photo, tf.float32)[None], _grid(photo, side))
+            return finish(photo, model(seen, training=False))
 
         self._probabilities = probabilities
 
@@ -113,3 +121,25 @@ def predict_files(
         if with_overlay:
             write_photo(out / f"{path.stem}_overlay.jpg", overlay(photo, labels))
         yield path, None
+
+
+def _plain(photo: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Logits [1, h, w, K+1] -> probabilities in the photo's grid."""
+    return tf.nn.softmax(resize(logits, _grid(photo, GRID_SIDE)))[0]
+
+
+def _sharpened(settings: CrfSettings) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """The same as `_plain`, with a CRF over all classes in between."""
+    crf = dense_crf(settings)
+
+    def probabilities(photo: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        reduced = photo_within(photo, CRF_SIDE)
+        before = tf.nn.softmax(resize(logits, tf.shape(reduced)[:2]))[0]
+        after = crf(reduced, unary_energies(before, form=settings.unary))
+        return resize(after[None], _grid(photo, GRID_SIDE))[0]
+
+    return probabilities
+
+
+def _grid(photo: tf.Tensor, side: int) -> tf.Tensor:
+    return size_within(tf.shape(photo)[:2], side)
