@@ -45,7 +45,8 @@ def run_demo(out: Path, *, seed: int = 0, overrides: Sequence[str] = ()) -> dict
         overrides: of the recipe, "key=value", for all three alike.
 
     Returns:
-        What demo.json holds: `miou` (fraction, on unseen scenes) and `seconds`, by supervision.
+        What demo.json holds: `miou` (fraction, on unseen scenes) and `seconds`, by supervision;
+        `crf`, whether the scores are of predictions after a CRF.
     """
     started = time.perf_counter()
     _require_room(out)
@@ -64,7 +65,7 @@ def run_demo(out: Path, *, seed: int = 0, overrides: Sequence[str] = ()) -> dict
             runs[supervision] = run
         method_sheet(out / "demo.png", runs)
         seconds["this_call"] = round(time.perf_counter() - started, 1)
-        result = {"miou": miou, "seconds": seconds}
+        result = {"crf": recipe.inference.crf is not None, "miou": miou, "seconds": seconds}
         write_json(out / "demo.json", result)
     return result
 

@@ -1,4 +1,4 @@
-"""The method in pictures: photo, activations, CAMs, fused map, mask, predictions, truth."""
+"""The method in pictures: photo, activations, CAMs, fused map, CRF, mask, predictions, truth."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ from wsss_tf.labels import LabelSpace
 from wsss_tf.masks import MaskMaker
 from wsss_tf.priors import scaled_cams
 from wsss_tf.reports.sheets import draw_sheet, heat, labelled, shrunk
-from wsss_tf.training import Predictor, RunFolder, mask_maker, open_run_data
+from wsss_tf.training import (
+    Predictor,
+    RunFolder,
+    mask_maker,
+    open_run_data,
+    photo_within,
+    stage_side,
+)
 
-STEPS = ("photo", "activations", "CAMs", "fused map", "mask")
 
-
-def step_pictures(maker: MaskMaker, photo: np.ndarray, tags: np.ndarray) -> list[np.ndarray]:
-    """Pictures of `STEPS` for a photo, uint8 [H, W, 3] each.
+def step_pictures(maker: MaskMaker, photo: np.ndarray, tags: np.ndarray) -> dict[str, np.ndarray]:
+    """Pictures of the steps from a photo to its mask, of the size at which the stage makes it.
 
     Args:
         maker: of kind "multi_class" or "foreground".
@@ -27,15 +32,20 @@ def step_pictures(maker: MaskMaker, photo: np.ndarray, tags: np.ndarray) -> list
         tags: float [K]; the CAM shown is the highest over the tags.
 
     Returns:
-        photo, P_f, CAMs (absent for kind "foreground"), the probability of not being background,
-        and the mask.
+        uint8 [h, w, 3] by title, in order: photo, P_f, CAMs (absent for kind "foreground"), the
+        probability of not being background before the CRF and after it (absent without one), and
+        the mask.
     """
+    photo = photo_within(photo, stage_side(maker)).numpy()
     steps = maker.intermediates(photo, tags)
-    pictures = [photo, heat(photo, steps["foreground"].numpy())]
+    pictures = {"photo": photo, "activations": heat(photo, steps["foreground"].numpy())}
     if "cams" in steps:
-        pictures.append(heat(photo, _highest_cam(steps["cams"].numpy(), tags, photo.shape[:2])))
-    pictures.append(heat(photo, 1.0 - steps["probabilities"].numpy()[..., 0]))
-    return [*pictures, labelled(photo, maker(photo, tags).numpy())]
+        highest = _highest_cam(steps["cams"].numpy(), tags, photo.shape[:2])
+        pictures["CAMs"] = heat(photo, highest)
+    for name, key in (("fused map", "probabilities"), ("CRF", "refined")):
+        if key in steps:
+            pictures[name] = heat(photo, 1.0 - steps[key].numpy()[..., 0])
+    return {**pictures, "mask": labelled(photo, steps["mask"].numpy())}
 
 
 def method_sheet(path: Path, runs: Mapping[str, RunFolder], *, rows: int = 6) -> Path:
@@ -59,9 +69,9 @@ def method_sheet(path: Path, runs: Mapping[str, RunFolder], *, rows: int = 6) ->
     for photo, pixels, truth in _with_truth(dataset, split, chosen):
         steps = step_pictures(maker, pixels, dataset.labels.tag_vector(photo.tags))
         predictions = [labelled(pixels, predictor(pixels)) for predictor in predictors]
-        row = [*steps, *predictions, labelled(pixels, truth)]
+        row = [*steps.values(), *predictions, labelled(pixels, truth)]
         pictures.append([shrunk(picture) for picture in row])
-    titles = [*STEPS, *(f"from {name.replace('_', '-')}" for name in runs), "truth"]
+    titles = [*steps, *(f"from {name.replace('_', '-')}" for name in runs), "truth"]
     captions = [", ".join(photo.tags) for photo in chosen]
     return draw_sheet(path, pictures, titles=titles, captions=captions, labels=dataset.labels)
 
@@ -78,12 +88,11 @@ def mask_sheet(run: RunFolder, *, rows: int = 12) -> Path:
     for photo in chosen:
         pixels = read_photo(photo.path, max_pixels=run.recipe.data.max_pixels)
         steps = step_pictures(maker, pixels, dataset.labels.tag_vector(photo.tags))
-        pictures.append([shrunk(picture) for picture in steps])
-    titles = [step for step in STEPS if step != "CAMs" or maker.kind == "multi_class"]
+        pictures.append([shrunk(picture) for picture in steps.values()])
     return draw_sheet(
         run.stage("report") / "masks.png",
         pictures,
-        titles=titles,
+        titles=list(steps),
         captions=[", ".join(photo.tags) for photo in chosen],
         labels=mask_labels(run, dataset),
     )
