@@ -120,7 +120,8 @@ class MaskMaker(tf.Module):
         present = self._labels_present(tags)
         steps["probabilities"] = self._probabilities(steps, tags, present)
         if self.crf is not None:
-            steps["refined"] = self._refined(photo, steps["probabilities"], present)
+            before = steps["probabilities"]
+            steps["refined"] = self._refined(self.crf, photo, before, present)
         steps["mask"] = self._label_map(steps, tags)
         return steps
 
@@ -141,12 +142,14 @@ class MaskMaker(tf.Module):
         cams = steps["cams"][None]
         return class_probabilities(cams, foreground[None], tags[None], self.fusion)[0]
 
-    def _refined(self, photo: tf.Tensor, probabilities: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
+    def _refined(
+        self, crf: DenseCRF, photo: tf.Tensor, probabilities: tf.Tensor, present: tf.Tensor
+    ) -> tf.Tensor:
         """P after a CRF over the labels present; the others keep a probability of 0."""
 
         def refined() -> tf.Tensor:
             taking_part = tf.boolean_mask(probabilities, present, axis=2)
-            sharpened = self.crf(photo, unary_energies(taking_part, form=self.unary))
+            sharpened = crf(photo, unary_energies(taking_part, form=self.unary))
             columns = tf.cumsum(tf.cast(present, tf.int32)) - 1
             spread = tf.where(present, tf.gather(sharpened, columns, axis=-1), 0.0)
             return tf.ensure_shape(spread, probabilities.shape)
