@@ -36,6 +36,7 @@ class BilateralTerm:
     def __init__(
         self, photo: tf.Tensor, *, sigma: float, color_sigma: float, weight: float, cell: float
     ) -> None:
+        self._size = tf.shape(photo)[:2]
         self._cells = ColorCells(bilateral_features(photo, sigma, color_sigma), cell)
         lattice = PermutohedralLattice(self._cells.features)
         degrees = lattice.filter()(self._cells.counts[:, None])[:, 0]
@@ -47,7 +48,8 @@ class BilateralTerm:
 
     def between(self, blocks: Blocks) -> BlockMessages:
         """The messages of blocks of pixels, all of which have their block's Q."""
-        members = self._cells.members(blocks.of_pixels, blocks.number)
+        pixels = Blocks(self._size, 0)
+        members = self._cells.members(blocks.of(pixels), blocks.number)
         return BlockMessages(self._cells, self._filter, members, 1.0 / blocks.counts)
 
 

@@ -39,15 +39,14 @@ class PermutohedralLattice:
         self._dimensions = int(features.shape[0])
         coordinates, ranks, weights = _enclosing_simplices(features)
         keys, offsets = _pack(coordinates, ranks)
-        vertices, self._vertex_keys = _number_vertices(keys)
-        self._neighbours = [_neighbours(self._vertex_keys, offset) for offset in offsets]
+        vertices, sorted_keys = _number_vertices(keys)
+        self._blurs = [_blur_along(sorted_keys, offset) for offset in offsets]
         points = tf.repeat(tf.range(tf.shape(features)[1]), self._dimensions + 1)
         self._points = points
         self._indices = tf.cast(tf.stack([points, vertices], axis=1), tf.int64)
         self._weights = tf.reshape(tf.stack(weights, axis=1), [-1])
-        # One row more than there are vertices: the neighbour of whoever has none, always 0.
-        rows = tf.stack([tf.shape(features)[1], tf.size(self._vertex_keys) + 1])
-        self._shape = tf.cast(rows, tf.int64)
+        sizes = tf.stack([tf.shape(features)[1], tf.size(sorted_keys)])
+        self._shape = tf.cast(sizes, tf.int64)
 
     def filter(self, scale: tf.Tensor | None = None) -> Callable[[tf.Tensor], tf.Tensor]:
         """The function diag(scale) S B S^T diag(scale): splat S^T, blur B, slice S.
@@ -63,15 +62,11 @@ class PermutohedralLattice:
 
         def apply(values: tf.Tensor) -> tf.Tensor:
             on_vertices = tf.sparse.sparse_dense_matmul(splat, values, adjoint_a=True)
-            return tf.sparse.sparse_dense_matmul(splat, self._blur(on_vertices))
+            for blur in self._blurs:
+                on_vertices = tf.sparse.sparse_dense_matmul(blur, on_vertices)
+            return tf.sparse.sparse_dense_matmul(splat, on_vertices)
 
         return apply
-
-    def _blur(self, values: tf.Tensor) -> tf.Tensor:
-        """Weights 1/2, 1, 1/2 along each of the d + 1 axes. The row of zeros stays zero."""
-        for before, after in self._neighbours:
-            values += 0.5 * (tf.gather(values, before) + tf.gather(values, after))
-        return values
 
 
 def _enclosing_simplices(
@@ -162,16 +157,18 @@ def _number_vertices(keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.gather(position, numbers), tf.gather(found, order)
 
 
-def _neighbours(keys: tf.Tensor, offset: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The vertex at +offset and at -offset of each, M where there is none: int32 [M + 1] each.
+def _blur_along(keys: tf.Tensor, offset: tf.Tensor) -> tf.SparseTensor:
+    """Weight 1 for each vertex and 1/2 for its neighbours at +-offset, where there are any.
 
-    Row M stands for "none" and is its own neighbour.
+    A sparse product is one pass over the vertices, where gathers and sums are five, and it skips
+    the neighbours that a sparse lattice lacks. Float32 [M, M], from sorted keys int64 [M].
     """
-    count = tf.size(keys)
-    after = tf.minimum(tf.searchsorted(keys, keys + offset), count - 1)
-    exists = tf.equal(tf.gather(keys, after), keys + offset)
-    after = tf.where(exists, after, count)
-    before = tf.tensor_scatter_nd_update(
-        tf.fill([count + 1], count), after[:, None], tf.where(exists, tf.range(count), count)
-    )
-    return before, tf.concat([after, [count]], axis=0)
+    count = tf.size(keys, out_type=tf.int64)
+    after = tf.minimum(tf.searchsorted(keys, keys + offset, out_type=tf.int64), count - 1)
+    here = tf.where(tf.equal(tf.gather(keys, after), keys + offset))[:, 0]
+    there, itself = tf.gather(after, here), tf.range(count)
+    rows = tf.concat([itself, here, there], axis=0)
+    columns = tf.concat([itself, there, here], axis=0)
+    halves = tf.fill([2 * tf.size(here)], 0.5)
+    weights = tf.concat([tf.ones([count]), halves], axis=0)
+    return tf.SparseTensor(tf.stack([rows, columns], axis=1), weights, tf.stack([count, count]))
