@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import Any
 
@@ -11,6 +10,7 @@ import onnxruntime
 import tensorflow as tf
 import tf2onnx
 
+from wsss_tf.crf.layer import DenseCRF
 from wsss_tf.crf.low_resolution import dense_mean_field
 from wsss_tf.crf.settings import CrfSettings
 from wsss_tf.crf.unary import unary_energies
@@ -23,7 +23,7 @@ _CHECKED_SIZE = (45, 61)
 
 def export_crf(
     path: str | os.PathLike[str],
-    crf: Any,
+    crf: DenseCRF | CrfSettings,
     *,
     form: str = "log",
     regions: bool = False,
@@ -49,17 +49,13 @@ def export_crf(
         RunError: onnxruntime and TensorFlow differ by more than 1e-3, then nothing is written; or
             `path` cannot be written.
     """
-    function = _function(_settings(crf), form)
+    settings = crf.settings if isinstance(crf, DenseCRF) else crf
+    function = _function(settings, form)
     signature = _signature(regions)
     model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=opset)
     content = model.SerializeToString()
     _check(path, content, function, regions)
     write_bytes(path, content)
-
-
-def _settings(crf: Any) -> CrfSettings:
-    names = [field.name for field in dataclasses.fields(CrfSettings)]
-    return CrfSettings(**{name: getattr(crf, name) for name in names})
 
 
 def _signature(regions: bool) -> list[tf.TensorSpec]:

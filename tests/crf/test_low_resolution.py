@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wsss_tf.crf.cell_regions import CellRegions
-from wsss_tf.crf.cells import mean_rows, side_of_cells, spatial_kernel, sum_cells
+from wsss_tf.crf.block_regions import BlockRegions
+from wsss_tf.crf.pooling import mean_rows, side_of_blocks, spatial_kernel, sum_blocks
 from wsss_tf.crf.groups import cut, group_sums, grow_tree
 from wsss_tf.crf.higher_order import RegionTerm
 from wsss_tf.crf.low_resolution import dense_mean_field
@@ -31,7 +31,7 @@ def case(exact):
 
 @pytest.mark.parametrize("settings", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_small_photos_are_nearly_exact(case, exact, settings):
-    # 1,020 pixels are cells of their own, and the iterations' groups hold one each.
+    # 1,020 pixels are blocks of their own, and the iterations' groups hold one each.
     expected = exact.dense_crf(
         *case, bilateral_sigma=settings.bilateral_sigma, color_sigma=settings.color_sigma
     )
@@ -39,10 +39,10 @@ def test_small_photos_are_nearly_exact(case, exact, settings):
 
 
 @pytest.mark.parametrize("side", [2, 3, 4])
-def test_larger_cells_are_close(case, exact, side, monkeypatch):
-    # As few cells as if the photo were larger. The patches are not much wider than cells of 4, and
+def test_larger_blocks_are_close(case, exact, side, monkeypatch):
+    # As few blocks as if the photo were larger. The patches are not much wider than blocks of 4, and
     # a shorter spatial kernel would see the difference: the errors are those of a hard case.
-    monkeypatch.setattr("wsss_tf.crf.low_resolution.pooling.side_of_cells", lambda *_: side)
+    monkeypatch.setattr("wsss_tf.crf.low_resolution.pooling.side_of_blocks", lambda *_: side)
     q = dense_mean_field(*case, WIDE)
     assert exact.total_variation(q, exact.dense_crf(*case)) < 0.03
 
@@ -67,8 +67,8 @@ def test_regions_agree_with_the_region_term(case, side, random_generator):
     blocks = np.add.outer(10 * (np.arange(30) // 6), np.arange(34) // 6).astype(np.int32)
     regions = np.stack([blocks, 7 * (blocks // 20), np.zeros_like(blocks)])
     term = RegionTerm(regions, probabilities)
-    cells = CellRegions(regions, probabilities, tf.constant(side), WIDE)
-    # What a cell knows: all its pixels have one Q, and regions that end at the edge of a cell.
+    blocks = BlockRegions(regions, probabilities, tf.constant(side), WIDE)
+    # What a block knows: all its pixels have one Q, and regions that end at the edge of a block.
     q = random_generator.dirichlet(np.ones(4) * 0.2, (10, 12)).astype(np.float32)
     if side == 1:
         q = probabilities
@@ -76,10 +76,10 @@ def test_regions_agree_with_the_region_term(case, side, random_generator):
     q = q.reshape(-1, 4)
     for progress in (0.1, 0.9):
         expected = term.message(pixels, progress)
-        found = cells.to_cells(q, tf.constant(progress))
+        found = blocks.to_blocks(q, tf.constant(progress))
         expected = tf.reshape(expected, [30, 34, 4])[::side, ::side]
         np.testing.assert_allclose(found, tf.reshape(expected, [-1, 4]), rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(cells.to_pixels(q), term.message(pixels, 1.0), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(blocks.to_pixels(q), term.message(pixels, 1.0), rtol=1e-3, atol=1e-5)
 
 
 DEGENERATE = {"1x1": (1, 1), "1xN": (1, 40), "Nx1": (40, 1), "5x7": (5, 7), "130x170": (130, 170)}
@@ -128,13 +128,13 @@ def test_gradients_are_those_of_differences(case):
         np.testing.assert_allclose(gradient[place], difference, rtol=0.05, atol=1e-4)
 
 
-def test_groups_hold_each_cell_once(random_generator):
-    from wsss_tf.crf.cells import pooled_cells
+def test_groups_hold_each_block_once(random_generator):
+    from wsss_tf.crf.pooling import pooled_blocks
 
     photo = random_generator.integers(0, 256, (47, 53, 3), dtype=np.uint8)
-    cells = pooled_cells(photo, tf.constant(2), 80.0, 13.0)
-    tree = grow_tree(cells)
-    number = cells.counts.shape[0]
+    blocks = pooled_blocks(photo, tf.constant(2), 80.0, 13.0)
+    tree = grow_tree(blocks)
+    number = blocks.counts.shape[0]
     values = random_generator.random((number, 2), dtype=np.float32)
     for groups in (cut(tree, 1), cut(tree, 100), cut(tree, 3072)):
         sums = group_sums(tf.constant(values), tree, groups)
@@ -143,7 +143,7 @@ def test_groups_hold_each_cell_once(random_generator):
         assert float(tf.reduce_sum(groups.counts)) == 47 * 53
 
 
-def test_spatial_kernel_is_that_of_pixels_summed_over_cells():
+def test_spatial_kernel_is_that_of_pixels_summed_over_blocks():
     place = np.arange(11.0)
     kernel = np.exp(-0.5 * ((place[:, None] - place) / 3.0) ** 2)
     scale = kernel.sum(axis=1) ** -0.5
@@ -155,9 +155,9 @@ def test_spatial_kernel_is_that_of_pixels_summed_over_cells():
     np.testing.assert_allclose(mean_rows(found, tf.constant(4)), means, rtol=1e-5)
 
 
-def test_sums_of_cells(random_generator):
+def test_sums_of_blocks(random_generator):
     values = random_generator.random((5, 7, 2), dtype=np.float32)
-    found = sum_cells(tf.constant(values), tf.constant(3)).numpy()
+    found = sum_blocks(tf.constant(values), tf.constant(3)).numpy()
     assert found.shape == (2, 3, 2)
     np.testing.assert_allclose(found[1, 2], values[3:, 6:].sum((0, 1)), rtol=1e-5)
 
@@ -165,5 +165,5 @@ def test_sums_of_cells(random_generator):
 @pytest.mark.parametrize(
     ("size", "side"), [((1, 1), 1), ((100, 100), 1), ((375, 500), 4), ((1500, 2000), 7)]
 )
-def test_cells_grow_with_the_photo(size, side):
-    assert int(side_of_cells(tf.constant(size), 4.0)) == side
+def test_blocks_grow_with_the_photo(size, side):
+    assert int(side_of_blocks(tf.constant(size), 4.0)) == side

@@ -1,6 +1,6 @@
-"""Groups of cells that stand for all of them in the bilateral kernel: no hashing, no scatter.
+"""Groups of blocks that stand for all of them in the bilateral kernel: no hashing, no scatter.
 
-A tree halves the cells again and again, each time at the median of the feature that spreads most.
+A tree halves the blocks again and again, each time at the median of the feature that spreads most.
 The groups are the nodes left after splitting the worst ones, so that they are small where colours
 are rare or mixed. A group acts as a Gaussian with the mean and the variances of its pixels: summed
 over such a Gaussian, the kernel is a wider Gaussian, in closed form. With point-like groups the
@@ -13,23 +13,23 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from wsss_tf.crf.cells import Cells
+from wsss_tf.crf.pooling import Blocks
 
 _LEVELS = 13
-"""8,192 leaves: two cells each at 500 x 375."""
+"""8,192 leaves: two blocks each at 500 x 375."""
 
 _PREFERENCES = (1.0, 0.99, 0.98, 0.97, 0.96)
 """Of two features that spread alike, as in a flat photo, rounding must not choose."""
 
 _LAST = 1e30
-"""Sorts the cells that only fill up the last leaf behind all others."""
+"""Sorts the blocks that only fill up the last leaf behind all others."""
 
 
 class Tree(NamedTuple):
-    """A balanced tree over cells, its nodes numbered level by level from the root.
+    """A balanced tree over blocks, its nodes numbered level by level from the root.
 
     Attributes:
-        order: int32 [leaves * n], the cells leaf by leaf; numbers beyond the last cell are empty.
+        order: int32 [leaves * n], the blocks leaf by leaf; numbers beyond the last block are empty.
         moments: float64 [nodes, 11]: pixels, sums of the features and of their squares.
         gains: float64 [nodes above the leaves], what splitting one is worth; not above its parent.
     """
@@ -40,7 +40,7 @@ class Tree(NamedTuple):
 
 
 class Groups(NamedTuple):
-    """Some nodes of a tree that hold each cell once.
+    """Some nodes of a tree that hold each block once.
 
     Attributes:
         nodes: int32 [m].
@@ -53,13 +53,13 @@ class Groups(NamedTuple):
     columns: tf.Tensor
 
 
-def grow_tree(cells: Cells) -> Tree:
-    """Sorts the cells into a tree."""
-    number = tf.shape(cells.counts)[0]
+def grow_tree(blocks: Blocks) -> Tree:
+    """Sorts the blocks into a tree."""
+    number = tf.shape(blocks.counts)[0]
     leaf = (number + 2**_LEVELS - 1) // 2**_LEVELS
     filling = leaf * 2**_LEVELS - number
-    features = tf.pad(cells.features, [[0, filling], [0, 0]])
-    counts = tf.pad(cells.counts, [[0, filling]])
+    features = tf.pad(blocks.features, [[0, filling], [0, 0]])
+    counts = tf.pad(blocks.counts, [[0, filling]])
     order = tf.range(leaf * 2**_LEVELS)
 
     def sort_parts(parts: tf.Tensor, order: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -73,7 +73,7 @@ def grow_tree(cells: Cells) -> Tree:
         (tf.constant(1), order),
         shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
     )
-    squares = tf.square(features) + tf.pad(cells.spreads, [[0, filling], [0, 0]])
+    squares = tf.square(features) + tf.pad(blocks.spreads, [[0, filling], [0, 0]])
     moments = counts[:, None] * tf.concat([tf.ones_like(counts)[:, None], features, squares], 1)
     moments = tf.concat(_pyramid(tf.gather(moments, order)), axis=0)
     return Tree(order, moments, _gains(moments))
@@ -100,7 +100,7 @@ def kernel_rows(features: tf.Tensor) -> tf.Tensor:
 
 
 def group_sums(values: tf.Tensor, tree: Tree, groups: Groups) -> tf.Tensor:
-    """Sums over the cells of each group: float32 [cells, L] -> [m, L]."""
+    """Sums over the blocks of each group: float32 [blocks, L] -> [m, L]."""
     filling = tf.shape(tree.order)[0] - tf.shape(values)[0]
     levels = _pyramid(tf.gather(tf.pad(values, [[0, filling], [0, 0]]), tree.order))
     return tf.gather(tf.concat(levels, axis=0), groups.nodes)

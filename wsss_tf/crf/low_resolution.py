@@ -1,9 +1,9 @@
 """Mode `dense`: mean field without hashing or scatter, which ONNX can express and repeat exactly.
 
 The exact method costs pixels times pixels, and both factors are cut. The iterations run on square
-cells of a few pixels, and messages come from a bounded number of groups of cells (see `groups`).
+blocks of a few pixels, and messages come from a bounded number of groups of blocks (see `groups`).
 The last update is evaluated at every pixel with its own colour, so that edges are as sharp as the
-photo's. The spatial kernel, which is narrow, is exact between cells and from cells to pixels.
+photo's. The spatial kernel, which is narrow, is exact between blocks and from blocks to pixels.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from wsss_tf.crf import cells as pooling
-from wsss_tf.crf.cell_regions import CellRegions
+from wsss_tf.crf import pooling
+from wsss_tf.crf.block_regions import BlockRegions
 from wsss_tf.crf.groups import cut, group_sums, grow_tree, kernel_rows
 from wsss_tf.crf.settings import CrfSettings
 
@@ -22,7 +22,7 @@ _GROUPS_WHILE_ITERATING = 3072
 _GROUPS_OF_LAST_UPDATE = 1024
 """What groups that are too wide do wrong adds up over iterations; the last one needs fewer."""
 
-_SIGMAS_PER_CELL = 0.7
+_SIGMAS_PER_BLOCK = 0.7
 
 _PIXELS_AT_ONCE = 4096
 """In the last update: 16 MiB of kernel values."""
@@ -37,7 +37,7 @@ def dense_mean_field(
 ) -> tf.Tensor:
     """Marginals of the dense CRF for one photo.
 
-    Memory is bounded: at most 80,000 cells times 3,072 groups in float32 and some copies of the
+    Memory is bounded: at most 80,000 blocks times 3,072 groups in float32 and some copies of the
     unary. Time grows with the pixels. Gradients reach the unary and the region probabilities, not
     the photo. A kernel narrower than half a pixel or half a level acts as if it were that wide.
 
@@ -56,7 +56,7 @@ def dense_mean_field(
     unary = tf.cast(unary, tf.float32)
     if settings.iterations == 0:
         return tf.nn.softmax(-unary)
-    side = pooling.side_of_cells(tf.shape(unary), _widest_cell(settings))
+    side = pooling.side_of_blocks(tf.shape(unary), _widest_block(settings))
     pairwise: list[_Spatial | _Bilateral] = []
     if settings.spatial_weight:
         pairwise.append(_Spatial(tf.shape(unary), side, settings))
@@ -65,7 +65,7 @@ def dense_mean_field(
     term = None
     if regions is not None and settings.region_weight:
         given = tf.nn.softmax(-unary) if region_probabilities is None else region_probabilities
-        term = CellRegions(regions, given, side, settings)
+        term = BlockRegions(regions, given, side, settings)
     q = _iterate(unary, side, pairwise, term, settings.iterations)
     logits = -tf.reshape(unary, [-1, tf.shape(q)[1]])
     for kernel in pairwise:
@@ -75,29 +75,29 @@ def dense_mean_field(
     return tf.reshape(tf.nn.softmax(logits), tf.shape(unary))
 
 
-def _widest_cell(settings: CrfSettings) -> float:
-    """In pixels: each kernel that is used must reach the next cell."""
+def _widest_block(settings: CrfSettings) -> float:
+    """In pixels: each kernel that is used must reach the next block."""
     spatial = settings.spatial_sigma if settings.spatial_weight else math.inf
     bilateral = settings.bilateral_sigma if settings.bilateral_weight else math.inf
-    return min(spatial, bilateral) / _SIGMAS_PER_CELL
+    return min(spatial, bilateral) / _SIGMAS_PER_BLOCK
 
 
 def _iterate(
     unary: tf.Tensor,
     side: tf.Tensor,
     pairwise: list[_Spatial | _Bilateral],
-    term: CellRegions | None,
+    term: BlockRegions | None,
     iterations: int,
 ) -> tf.Tensor:
-    """Marginals of the cells after all iterations but the last, float32 [cells, L]."""
-    energies = tf.reshape(pooling.mean_cells(unary, side), [-1, tf.shape(unary)[2]])
+    """Marginals of the blocks after all iterations but the last, float32 [blocks, L]."""
+    energies = tf.reshape(pooling.mean_blocks(unary, side), [-1, tf.shape(unary)[2]])
 
     def update(step: tf.Tensor, q: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logits = -energies
         for kernel in pairwise:
-            logits += kernel.to_cells(q)
+            logits += kernel.to_blocks(q)
         if term is not None:
-            logits += term.to_cells(q, step / iterations)
+            logits += term.to_blocks(q, step / iterations)
         return step + 1.0, tf.nn.softmax(logits)
 
     return tf.while_loop(
@@ -109,17 +109,17 @@ def _iterate(
 
 
 class _Spatial:
-    """Messages of the spatial kernel, weighted; exact for pixels that have their cell's Q."""
+    """Messages of the spatial kernel, weighted; exact for pixels that have their block's Q."""
 
     def __init__(self, shape: tf.Tensor, side: tf.Tensor, settings: CrfSettings) -> None:
         self._weight = settings.spatial_weight
         self._rows = pooling.spatial_kernel(shape[0], side, settings.spatial_sigma)
         self._columns = pooling.spatial_kernel(shape[1], side, settings.spatial_sigma)
-        self._cell_rows = pooling.mean_rows(self._rows, side)
-        self._cell_columns = pooling.mean_rows(self._columns, side)
+        self._block_rows = pooling.mean_rows(self._rows, side)
+        self._block_columns = pooling.mean_rows(self._columns, side)
 
-    def to_cells(self, q: tf.Tensor) -> tf.Tensor:
-        return self._message(q, self._cell_rows, self._cell_columns)
+    def to_blocks(self, q: tf.Tensor) -> tf.Tensor:
+        return self._message(q, self._block_rows, self._block_columns)
 
     def to_pixels(self, q: tf.Tensor) -> tf.Tensor:
         return self._message(q, self._rows, self._columns)
@@ -132,21 +132,21 @@ class _Spatial:
 
 
 class _Bilateral:
-    """Messages of the bilateral kernel, weighted, from groups of cells."""
+    """Messages of the bilateral kernel, weighted, from groups of blocks."""
 
     def __init__(self, photo: Any, side: tf.Tensor, settings: CrfSettings) -> None:
         sigmas = settings.bilateral_sigma, settings.color_sigma
         self._weight = settings.bilateral_weight
         self._pixels = pooling.pixel_features(photo, *sigmas)
-        cells = pooling.pooled_cells(photo, side, *sigmas)
-        self._tree = grow_tree(cells)
+        blocks = pooling.pooled_blocks(photo, side, *sigmas)
+        self._tree = grow_tree(blocks)
         self._groups = cut(self._tree, _GROUPS_WHILE_ITERATING)
         self._last_groups = cut(self._tree, _GROUPS_OF_LAST_UPDATE)
-        self._counts = tf.cast(cells.counts, tf.float32)[:, None]
-        self._kernel = _kernel(cells.features, self._groups.columns)
+        self._counts = tf.cast(blocks.counts, tf.float32)[:, None]
+        self._kernel = _kernel(blocks.features, self._groups.columns)
         self._scale = _scale(tf.matmul(self._kernel, self._groups.counts[:, None]))
 
-    def to_cells(self, q: tf.Tensor) -> tf.Tensor:
+    def to_blocks(self, q: tf.Tensor) -> tf.Tensor:
         sent = group_sums(q * self._scale * self._counts, self._tree, self._groups)
         return self._weight * self._scale * tf.matmul(self._kernel, sent)
 

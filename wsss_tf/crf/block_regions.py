@@ -1,4 +1,4 @@
-"""The region term of mode `dense`: P^n-Potts over cells, by dense products only."""
+"""The region term of mode `dense`: P^n-Potts over blocks, by dense products only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from wsss_tf.crf.cells import cells_along, mean_cells
+from wsss_tf.crf.pooling import blocks_along, mean_blocks
 from wsss_tf.crf.settings import CrfSettings
 
 _SMALLEST = 8.8e-27
@@ -15,17 +15,17 @@ _SMALLEST = 8.8e-27
 _ID_RANGE = 2**31
 
 
-class CellRegions:
-    """The messages of `higher_order.RegionTerm`, from cells to cells and from cells to pixels.
+class BlockRegions:
+    """The messages of `higher_order.RegionTerm`, from blocks to blocks and from blocks to pixels.
 
-    A cell lies in a region with the share of its pixels that do. Where cells are single pixels, in
-    photos of less than 27,000, both give the same. Memory is cells times the regions of all layers
+    A block lies in a region with the share of its pixels that do. Where blocks are single pixels,
+    in photos of less than 27,000, both give the same. Memory is blocks times the regions of all layers
     in float32: 50 MB for 1,000 regions at 500 x 375.
 
     Args:
         regions: int [layers, H, W], ids of at least 0.
         probabilities: float [H, W, L], P of Eq. 8.
-        side: int32, of the cells.
+        side: int32, of the blocks.
         settings: weight, highest cost and robust share of the term.
 
     Source: Saleh et al., TPAMI 2017, Eq. 8; Vineet, Warrell and Torr, IJCV 2014, for its message.
@@ -41,14 +41,14 @@ class CellRegions:
         self._robust_share = settings.region_robust_share
         self._ids, count = _numbered(regions)
         self._pixels = _pixels_of(self._ids, side, count)
-        self._cell_of_pixel = _cell_of_pixel(tf.shape(self._ids), side)
-        cell_sizes = tf.reduce_sum(self._pixels, axis=1, keepdims=True)
+        self._block_of_pixel = _block_of_pixel(tf.shape(self._ids), side)
+        block_sizes = tf.reduce_sum(self._pixels, axis=1, keepdims=True)
         layers = tf.cast(tf.shape(self._ids)[0], tf.float32)
-        self._inside = self._pixels / (cell_sizes / layers)
+        self._inside = self._pixels / (block_sizes / layers)
         self._shares = 1.0 / tf.reduce_sum(self._pixels, axis=0)[:, None]
         labels = tf.shape(probabilities)[2]
-        cells = mean_cells(tf.cast(probabilities, tf.float32), side)
-        means = self._shares * self._sum(tf.reshape(cells, [-1, labels]))
+        blocks = mean_blocks(tf.cast(probabilities, tf.float32), side)
+        means = self._shares * self._sum(tf.reshape(blocks, [-1, labels]))
         highest = settings.region_max_cost
         if highest is None:
             highest = tf.math.log(tf.cast(labels, tf.float32))
@@ -56,15 +56,15 @@ class CellRegions:
             highest + tf.math.log(tf.maximum(means, _SMALLEST))
         )
 
-    def to_cells(self, q: tf.Tensor, progress: tf.Tensor) -> tf.Tensor:
-        """What the regions add to the logits of each cell.
+    def to_blocks(self, q: tf.Tensor, progress: tf.Tensor) -> tf.Tensor:
+        """What the regions add to the logits of each block.
 
         Args:
-            q: float32 [cells, L].
+            q: float32 [blocks, L].
             progress: in (0, 1], the number of this iteration, from 1, over that of all.
 
         Returns:
-            float32 [cells, L].
+            float32 [blocks, L].
         """
         q = tf.maximum(q, _SMALLEST)
         robust = tf.matmul(self._inside, self._robust(q))
@@ -76,7 +76,7 @@ class CellRegions:
         q = tf.maximum(q, _SMALLEST)
         if self._robust_share >= 1:
             return self._spread(self._robust(q))
-        return self._spread(self._plain(q)) / tf.gather(q, self._cell_of_pixel)
+        return self._spread(self._plain(q)) / tf.gather(q, self._block_of_pixel)
 
     def _plain(self, q: tf.Tensor) -> tf.Tensor:
         return self._benefits * tf.exp(self._sum(tf.math.log(q)))
@@ -85,7 +85,7 @@ class CellRegions:
         return self._benefits * self._shares * self._sum(q)
 
     def _sum(self, values: tf.Tensor) -> tf.Tensor:
-        """Sums over the pixels of each region: [cells, L] -> [regions, L]."""
+        """Sums over the pixels of each region: [blocks, L] -> [regions, L]."""
         return tf.matmul(self._pixels, values, transpose_a=True)
 
     def _spread(self, values: tf.Tensor) -> tf.Tensor:
@@ -104,9 +104,9 @@ def _numbered(regions: Any) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _pixels_of(ids: tf.Tensor, side: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """How many pixels of each cell each region holds, float32 [cells, regions]."""
+    """How many pixels of each block each region holds, float32 [blocks, regions]."""
     layers, height, width = tf.unstack(tf.shape(ids))
-    down, across = cells_along(height, side), cells_along(width, side)
+    down, across = blocks_along(height, side), blocks_along(width, side)
     missing = [[0, 0], [0, down * side - height], [0, across * side - width]]
     padded = tf.pad(ids, missing, constant_values=-1)  # -1 is in no column of a one-hot matrix.
     split = tf.reshape(padded, [layers, down, side, across, side])
@@ -119,8 +119,8 @@ def _pixels_of(ids: tf.Tensor, side: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _cell_of_pixel(shape: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
+def _block_of_pixel(shape: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
     """int32 [H * W]."""
-    across = cells_along(shape[2], side)
+    across = blocks_along(shape[2], side)
     rows, columns = tf.range(shape[1]) // side, tf.range(shape[2]) // side
     return tf.reshape(rows[:, None] * across + columns, [-1])

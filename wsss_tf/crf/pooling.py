@@ -1,4 +1,4 @@
-"""Square cells of pixels: their colours, places and shares of the spatial kernel.
+"""Square blocks of pixels: their colours, places and shares of the spatial kernel.
 
 Whatever decides an order later (see `groups`) is made of sums of integers here, which floating
 point holds exactly: then TensorFlow and onnxruntime, which add in different orders, agree on it.
@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-_CELLS = 12_288
-"""How many cells a photo should have, while a cell is at most `_LARGEST_SIDE` pixels wide."""
+_BLOCKS = 12_288
+"""How many blocks a photo should have, while a block is at most `_LARGEST_SIDE` pixels wide."""
 
 _LARGEST_SIDE = 4.0
-_MOST_CELLS = 80_000
-"""Bounds memory: the cells of photos above 1.3 megapixels are wider than `_LARGEST_SIDE`."""
+_MOST_BLOCKS = 80_000
+"""Bounds memory: the blocks of photos above 1.3 megapixels are wider than `_LARGEST_SIDE`."""
 
 _SMALLEST_SIGMA = 0.5
 """Of a pixel or a level. Squared features in float32 lose the exponents of narrower kernels."""
@@ -25,12 +25,12 @@ _COLOR_SCALES = (3**-0.5, 2**-0.5, 6**-0.5)
 _MID_LUMA = 382.5
 
 
-class Cells(NamedTuple):
-    """What the bilateral kernel knows of G cells, in units of its sigmas; all float64.
+class Blocks(NamedTuple):
+    """What the bilateral kernel knows of G blocks, in units of its sigmas; all float64.
 
     Attributes:
         features: [G, 5], means of x, y and three opponent colours.
-        spreads: [G, 5], their variances inside the cell.
+        spreads: [G, 5], their variances inside the block.
         counts: [G], pixels.
     """
 
@@ -39,8 +39,8 @@ class Cells(NamedTuple):
     counts: tf.Tensor
 
 
-def side_of_cells(shape: tf.Tensor, widest: float) -> tf.Tensor:
-    """Pixels along the side of a cell, int32 scalar: 1 in small photos, 4 at 500 x 375.
+def side_of_blocks(shape: tf.Tensor, widest: float) -> tf.Tensor:
+    """Pixels along the side of a block, int32 scalar: 1 in small photos, 4 at 500 x 375.
 
     Args:
         shape: int32 [2] or longer, height and width first.
@@ -48,27 +48,27 @@ def side_of_cells(shape: tf.Tensor, widest: float) -> tf.Tensor:
     """
     pixels = tf.cast(shape[0], tf.float32) * tf.cast(shape[1], tf.float32)
     largest = max(1.0, math.floor(min(_LARGEST_SIDE, widest)))
-    fine = tf.clip_by_value(tf.round(tf.sqrt(pixels / _CELLS)), 1.0, largest)
-    return tf.cast(tf.maximum(fine, tf.math.ceil(tf.sqrt(pixels / _MOST_CELLS))), tf.int32)
+    fine = tf.clip_by_value(tf.round(tf.sqrt(pixels / _BLOCKS)), 1.0, largest)
+    return tf.cast(tf.maximum(fine, tf.math.ceil(tf.sqrt(pixels / _MOST_BLOCKS))), tf.int32)
 
 
-def sum_cells(values: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
-    """Sums over the pixels of each cell: [H, W, C] -> [ceil(H / side), ceil(W / side), C]."""
+def sum_blocks(values: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
+    """Sums over the pixels of each block: [H, W, C] -> [ceil(H / side), ceil(W / side), C]."""
     height, width, channels = tf.unstack(tf.shape(values))
-    down, across = cells_along(height, side), cells_along(width, side)
+    down, across = blocks_along(height, side), blocks_along(width, side)
     missing = [[0, down * side - height], [0, across * side - width], [0, 0]]
     padded = tf.reshape(tf.pad(values, missing), [down, side, across * side * channels])
     lines = tf.reshape(tf.reduce_sum(padded, axis=1), [down, across, side, channels])
     return tf.reduce_sum(lines, axis=2)
 
 
-def mean_cells(values: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
-    """Means over the pixels of each cell, like `sum_cells`."""
-    return sum_cells(values, side) / count_cells(tf.shape(values)[0], tf.shape(values)[1], side)
+def mean_blocks(values: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
+    """Means over the pixels of each block, like `sum_blocks`."""
+    return sum_blocks(values, side) / count_blocks(tf.shape(values)[0], tf.shape(values)[1], side)
 
 
-def count_cells(height: tf.Tensor, width: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
-    """Pixels of each cell, float32 [h, w, 1]: fewer at the lower and right edge."""
+def count_blocks(height: tf.Tensor, width: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
+    """Pixels of each block, float32 [h, w, 1]: fewer at the lower and right edge."""
     return (_counts_along(height, side)[:, None] * _counts_along(width, side))[..., None]
 
 
@@ -82,13 +82,15 @@ def opponent_colors(photo: Any) -> tf.Tensor:
     return tf.stack([luma, red - blue, red - 2.0 * green + blue], axis=-1)
 
 
-def pooled_cells(photo: Any, side: tf.Tensor, bilateral_sigma: float, color_sigma: float) -> Cells:
-    """The cells of a photo, uint8 [H, W, 3]."""
+def pooled_blocks(
+    photo: Any, side: tf.Tensor, bilateral_sigma: float, color_sigma: float
+) -> Blocks:
+    """The blocks of a photo, uint8 [H, W, 3]."""
     height, width = tf.unstack(tf.shape(photo)[:2])
-    counts = tf.cast(count_cells(height, width, side), tf.float64)
+    counts = tf.cast(count_blocks(height, width, side), tf.float64)
     colors = opponent_colors(photo)
     moments = tf.concat([colors, tf.square(colors)], axis=-1)
-    moments = tf.cast(sum_cells(moments, side), tf.float64) / counts
+    moments = tf.cast(sum_blocks(moments, side), tf.float64) / counts
     color, squares = moments[..., :3], moments[..., 3:]
     x, x_spread = _places_along(width, side)
     y, y_spread = _places_along(height, side)
@@ -99,11 +101,11 @@ def pooled_cells(photo: Any, side: tf.Tensor, bilateral_sigma: float, color_sigm
     spreads = tf.concat([place_spreads, squares - tf.square(color)], axis=-1)
     spreads = tf.nn.relu(spreads) * tf.square(scales)
     flat = tf.reshape(features, [-1, 5]), tf.reshape(spreads, [-1, 5]), tf.reshape(counts, [-1])
-    return Cells(*flat)
+    return Blocks(*flat)
 
 
 def pixel_features(photo: Any, bilateral_sigma: float, color_sigma: float) -> tf.Tensor:
-    """What `Cells.features` are the means of, float32 [H * W, 5]."""
+    """What `Blocks.features` are the means of, float32 [H * W, 5]."""
     height, width = tf.unstack(tf.shape(photo)[:2])
     places = tf.stack(tf.meshgrid(_centred(width), _centred(height)), axis=-1)
     features = tf.concat([places, opponent_colors(photo)], axis=-1)
@@ -117,10 +119,10 @@ def feature_scales(bilateral_sigma: float, color_sigma: float) -> list[float]:
 
 
 def spatial_kernel(size: tf.Tensor, side: tf.Tensor, sigma: float) -> tf.Tensor:
-    """One axis of the spatial kernel from cells to pixels, float32 [size, ceil(size / side)].
+    """One axis of the spatial kernel from blocks to pixels, float32 [size, ceil(size / side)].
 
     Its symmetric normalisation is that of pixels. The kernel of a photo is the product of both
-    axes', and a cell sends the same to all pixels as they would, had they all its marginals.
+    axes', and a block sends the same to all pixels as they would, had they all its marginals.
     """
     place = tf.range(tf.cast(size, tf.float32))
     kernel = tf.exp(-0.5 * tf.square((place[:, None] - place) / sigma))
@@ -130,29 +132,29 @@ def spatial_kernel(size: tf.Tensor, side: tf.Tensor, sigma: float) -> tf.Tensor:
 
 
 def mean_rows(rows: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
-    """The same kernel between cells: [size, n] -> float32 [n, n]."""
-    size, cells = tf.unstack(tf.shape(rows))
-    padded = tf.pad(rows, [[0, cells * side - size], [0, 0]])
-    sums = tf.reduce_sum(tf.reshape(padded, [cells, side, cells]), axis=1)
+    """The same kernel between blocks: [size, n] -> float32 [n, n]."""
+    size, blocks = tf.unstack(tf.shape(rows))
+    padded = tf.pad(rows, [[0, blocks * side - size], [0, 0]])
+    sums = tf.reduce_sum(tf.reshape(padded, [blocks, side, blocks]), axis=1)
     return sums / _counts_along(size, side)[:, None]
 
 
 def _sum_along(values: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
-    """Sums over the cells of the last axis: [m, size] -> [m, ceil(size / side)]."""
+    """Sums over the blocks of the last axis: [m, size] -> [m, ceil(size / side)]."""
     size = tf.shape(values)[1]
-    cells = cells_along(size, side)
-    padded = tf.pad(values, [[0, 0], [0, cells * side - size]])
-    return tf.reduce_sum(tf.reshape(padded, [-1, cells, side]), axis=2)
+    blocks = blocks_along(size, side)
+    padded = tf.pad(values, [[0, 0], [0, blocks * side - size]])
+    return tf.reduce_sum(tf.reshape(padded, [-1, blocks, side]), axis=2)
 
 
-def cells_along(size: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
-    """How many cells lie along one axis, the last one perhaps smaller."""
+def blocks_along(size: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
+    """How many blocks lie along one axis, the last one perhaps smaller."""
     return (size + side - 1) // side
 
 
 def _counts_along(size: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
-    """Pixels of each cell along one axis, float32."""
-    first = tf.range(cells_along(size, side)) * side
+    """Pixels of each block along one axis, float32."""
+    first = tf.range(blocks_along(size, side)) * side
     return tf.cast(tf.minimum(size - first, side), tf.float32)
 
 
@@ -162,8 +164,8 @@ def _centred(size: tf.Tensor) -> tf.Tensor:
 
 
 def _places_along(size: tf.Tensor, side: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean and variance of the places of each cell's pixels along one axis, float64."""
+    """Mean and variance of the places of each block's pixels along one axis, float64."""
     counts = tf.cast(_counts_along(size, side), tf.float64)
-    first = tf.cast(tf.range(cells_along(size, side)) * side, tf.float64)
+    first = tf.cast(tf.range(blocks_along(size, side)) * side, tf.float64)
     middle = first + 0.5 * (counts - 1.0) - 0.5 * tf.cast(size, tf.float64)
     return middle, (tf.square(counts) - 1.0) / 12.0
