@@ -19,8 +19,8 @@ class BlockRegions:
     """The messages of `higher_order.RegionTerm`, from blocks to blocks and from blocks to pixels.
 
     A block lies in a region with the share of its pixels that do. Where blocks are single pixels,
-    in photos of less than 27,000, both give the same. Memory is blocks times the regions of all layers
-    in float32: 50 MB for 1,000 regions at 500 x 375.
+    in photos of less than 27,000, both give the same. Memory is blocks times the regions of all
+    layers in float32: 50 MB for 1,000 regions at 500 x 375.
 
     Args:
         regions: int [layers, H, W], ids of at least 0.
