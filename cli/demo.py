@@ -25,9 +25,8 @@ def demo(out: Path, seed: int, overrides: tuple[str, ...]) -> None:
     from wsss_tf.reports import run_demo
 
     result = run_demo(out, seed=seed, overrides=overrides)
-    click.echo(
-        f"Mean IoU on unseen scenes, per cent, {'with' if result['crf'] else 'without'} a CRF"
-    )
+    ending = "with" if result["crf"] else "without"
+    click.echo(f"Mean IoU on unseen scenes, per cent, {ending} a CRF at the end")
     for name, miou in result["miou"].items():
         click.echo(f"  {name:<12}{100 * miou:6.1f}")
     click.echo(f"Picture: {out / 'demo.png'}")
