@@ -6,8 +6,9 @@
 runs the sections named, or --oracle alone. pydensecrf is no dependency of this package:
 `pip install pydensecrf2` builds it from source in a minute, or leave it out with --modes.
 Every method runs on one thread, in turn with the others, so that a busy machine slows all alike:
-trust the ratios. Exact marginals of other photos take minutes each the first time: name a --cache
-outside of the checkout. The goals beside the figures are those that the project set itself.
+trust the ratios. Exact marginals of other photos take some five minutes each the first time: name
+a --cache outside of the checkout. With one, --labels compares with exact marginals too. The goals
+beside the figures are those that the project set itself.
 """
 
 from __future__ import annotations
@@ -52,6 +53,9 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--masks", type=int, default=0, help="mIoU of the masks of some photos.")
     parser.add_argument("--modes", nargs="+", default=MODES, choices=MODES)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--clock", choices=("wall", "cpu"), default="wall", help="cpu where others keep it busy."
+    )
     parser.add_argument("--side", type=int, default=500, help="Of --photos, at most.")
     parser.add_argument("--mask-side", type=int, default=256, help="As in the recipe's masks.")
     parser.add_argument("--cache", type=Path, help="Folder for exact marginals.")
@@ -81,7 +85,7 @@ def compared(case: Any, options: argparse.Namespace, goal: str) -> Iterator[Row]
     from crf_peers import measured
 
     rows = []
-    for mode, (seconds, q) in measured(case, options.modes, options.repeats).items():
+    for mode, (seconds, q) in measured(case, options.modes, options.repeats, options.clock).items():
         row = {"case": case.name, "mode": mode, "seconds": seconds}
         if case.exact is not None:
             row["agreement"] = float((q.argmax(-1) == case.exact.argmax(-1)).mean())
@@ -91,7 +95,8 @@ def compared(case: Any, options: argparse.Namespace, goal: str) -> Iterator[Row]
     for row in rows:
         if peer:
             row["speed"] = peer["seconds"] / row["seconds"]
-            row["TV / peer's"] = row["TV"] / peer["TV"] if "TV" in row else None
+            if "TV" in row:
+                row["TV / peer's"] = row["TV"] / peer["TV"]
         yield row
 
 
@@ -101,7 +106,7 @@ def region_rows(case: Any, options: argparse.Namespace) -> Iterator[Row]:
 
     modes = [mode for mode in options.modes if mode in ("lattice", "fast")]
     names = [name for mode in modes for name in (mode, f"{mode}+regions")]
-    results = measured(with_regions(case), names, options.repeats)
+    results = measured(with_regions(case), names, options.repeats, options.clock)
     for mode in modes:
         alone, more = (results[name][0] for name in (mode, f"{mode}+regions"))
         extra = f"{100 * (more / alone - 1):+.0f} %"
@@ -148,7 +153,9 @@ def size_rows(case: Any, options: argparse.Namespace) -> Iterator[Row]:
     few = few_labels(case, 4)
     for height, width in SIZES:
         sized = resized(few, height, width)
-        for mode, (seconds, _) in measured(sized, options.modes, options.repeats).items():
+        for mode, (seconds, _) in measured(
+            sized, options.modes, options.repeats, options.clock
+        ).items():
             yield {
                 "case": sized.name,
                 "mode": mode,
@@ -170,7 +177,7 @@ def sections(real: Path, options: argparse.Namespace) -> Iterator[tuple[str, Ite
         rows = (row for one in others for row in compared(one, options, one.name.split()[-1]))
         yield "Other photos, 21 labels, bilateral pixels/levels", rows
     if options.labels:
-        cases = (few_labels(case, labels) for labels in options.labels)
+        cases = (few_labels(case, labels, options.cache) for labels in options.labels)
         rows = (row for few in cases for row in compared(few, options, "labels"))
         yield "Few labels, 500x375", rows
     if options.regions:

@@ -49,11 +49,15 @@ def oracle(real: Path) -> Case:
     return Case("oracle", photo, unary.astype(np.float32), WIDE, exact.astype(np.float32))
 
 
-def few_labels(case: Case, labels: int) -> Case:
-    """The same photo with only the labels that its energies favour most, and no exact marginals."""
+def few_labels(case: Case, labels: int, cache: Path | None = None) -> Case:
+    """The same photo with only the labels that its energies favour most.
+
+    Its exact marginals are made only where there is a folder to keep them.
+    """
     likely = np.argsort(-softmax(-case.unary).mean(axis=(0, 1)))[:labels]
     unary = np.ascontiguousarray(case.unary[..., np.sort(likely)])
-    return dataclasses.replace(case, name=f"{labels} labels", unary=unary, exact=None)
+    exact = cache and cached(cache, case.photo, unary, case.kernels)[0]
+    return dataclasses.replace(case, name=f"{labels} labels", unary=unary, exact=exact)
 
 
 def resized(case: Case, height: int, width: int) -> Case:
