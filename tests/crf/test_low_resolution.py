@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from wsss_tf.crf.block_regions import BlockRegions
-from wsss_tf.crf.pooling import mean_rows, side_of_blocks, spatial_kernel, sum_blocks
 from wsss_tf.crf.groups import cut, group_sums, grow_tree
 from wsss_tf.crf.higher_order import RegionTerm
 from wsss_tf.crf.low_resolution import dense_mean_field
+from wsss_tf.crf.pooling import mean_rows, side_of_blocks, spatial_kernel, sum_blocks
 from wsss_tf.crf.settings import CrfSettings
 
 WIDE = CrfSettings()
@@ -40,8 +42,8 @@ def test_small_photos_are_nearly_exact(case, exact, settings):
 
 @pytest.mark.parametrize("side", [2, 3, 4])
 def test_larger_blocks_are_close(case, exact, side, monkeypatch):
-    # As few blocks as if the photo were larger. The patches are not much wider than blocks of 4, and
-    # a shorter spatial kernel would see the difference: the errors are those of a hard case.
+    # As few blocks as if the photo were larger. The patches are not much wider than blocks of 4,
+    # and a shorter spatial kernel would see the difference: the errors are those of a hard case.
     monkeypatch.setattr("wsss_tf.crf.low_resolution.pooling.side_of_blocks", lambda *_: side)
     q = dense_mean_field(*case, WIDE)
     assert exact.total_variation(q, exact.dense_crf(*case)) < 0.03
@@ -60,14 +62,16 @@ def test_kernels_of_weight_0_are_left_out(case, exact, weights):
     assert exact.total_variation(q, exact.dense_crf(*case, **named)) < 1e-3
 
 
+@pytest.mark.parametrize("tolerance", [0.0, 1.0])
 @pytest.mark.parametrize("side", [1, 3])
-def test_regions_agree_with_the_region_term(case, side, random_generator):
+def test_regions_agree_with_the_region_term(case, side, tolerance, random_generator):
     photo, _ = case
     probabilities = random_generator.dirichlet(np.ones(4), photo.shape[:2]).astype(np.float32)
     blocks = np.add.outer(10 * (np.arange(30) // 6), np.arange(34) // 6).astype(np.int32)
     regions = np.stack([blocks, 7 * (blocks // 20), np.zeros_like(blocks)])
-    term = RegionTerm(regions, probabilities)
-    blocks = BlockRegions(regions, probabilities, tf.constant(side), WIDE)
+    term = RegionTerm(regions, probabilities, tolerance=tolerance)
+    settings = dataclasses.replace(WIDE, region_tolerance=tolerance)
+    blocks = BlockRegions(regions, probabilities, tf.constant(side), settings)
     # What a block knows: all its pixels have one Q, and regions that end at the edge of a block.
     q = random_generator.dirichlet(np.ones(4) * 0.2, (10, 12)).astype(np.float32)
     if side == 1:

@@ -28,7 +28,8 @@ def test_the_layer_has_every_setting_of_the_recipe():
         "bilateral_weight": 6.0,
         "region_weight": 0.5,
         "region_max_cost": 2.0,
-        "region_robust_share": 0.25,
+        "region_tolerance": 0.25,
+        "region_start": 0.5,
         "iterations": 3,
     }
     assert wanted.keys() == CrfSettings.model_fields.keys() - {"unary"}

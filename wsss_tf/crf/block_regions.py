@@ -26,7 +26,7 @@ class BlockRegions:
         regions: int [layers, H, W], ids of at least 0.
         probabilities: float [H, W, L], P of Eq. 8.
         side: int32, of the blocks.
-        settings: weight, highest cost and robust share of the term.
+        settings: weight, highest cost, tolerance and start of the term.
 
     Source: Saleh et al., TPAMI 2017, Eq. 8; Vineet, Warrell and Torr, IJCV 2014, for its message.
     """
@@ -38,17 +38,18 @@ class BlockRegions:
         side: tf.Tensor,
         settings: CrfSettings,
     ) -> None:
-        self._robust_share = settings.region_robust_share
+        self._tolerance = settings.region_tolerance
+        self._start = settings.region_start
         self._ids, count = _numbered(regions)
         self._pixels = _pixels_of(self._ids, side, count)
         self._block_of_pixel = _block_of_pixel(tf.shape(self._ids), side)
         block_sizes = tf.reduce_sum(self._pixels, axis=1, keepdims=True)
         layers = tf.cast(tf.shape(self._ids)[0], tf.float32)
         self._inside = self._pixels / (block_sizes / layers)
-        self._shares = 1.0 / tf.reduce_sum(self._pixels, axis=0)[:, None]
+        self._sizes = tf.reduce_sum(self._pixels, axis=0)[:, None]
         labels = tf.shape(probabilities)[2]
         blocks = mean_blocks(tf.cast(probabilities, tf.float32), side)
-        means = self._shares * self._sum(tf.reshape(blocks, [-1, labels]))
+        means = self._sum(tf.reshape(blocks, [-1, labels])) / self._sizes
         highest = settings.region_max_cost
         if highest is None:
             highest = tf.math.log(tf.cast(labels, tf.float32))
@@ -67,22 +68,25 @@ class BlockRegions:
             float32 [blocks, L].
         """
         q = tf.maximum(q, _SMALLEST)
-        robust = tf.matmul(self._inside, self._robust(q))
-        plain = tf.matmul(self._inside, self._plain(q)) / q
-        return tf.where(progress <= self._robust_share, robust, plain)
+        spoken = tf.matmul(self._inside, self._of_regions(q))
+        if not self._tolerance:
+            spoken /= q
+        return tf.where(progress > self._start, spoken, 0.0)
 
     def to_pixels(self, q: tf.Tensor) -> tf.Tensor:
         """The same for each pixel in the last iteration, float32 [H * W, L]."""
         q = tf.maximum(q, _SMALLEST)
-        if self._robust_share >= 1:
-            return self._spread(self._robust(q))
-        return self._spread(self._plain(q)) / tf.gather(q, self._block_of_pixel)
+        spoken = self._spread(self._of_regions(q))
+        if not self._tolerance:
+            spoken /= tf.gather(q, self._block_of_pixel)
+        return spoken if self._start < 1 else tf.zeros_like(spoken)
 
-    def _plain(self, q: tf.Tensor) -> tf.Tensor:
-        return self._benefits * tf.exp(self._sum(tf.math.log(q)))
-
-    def _robust(self, q: tf.Tensor) -> tf.Tensor:
-        return self._benefits * self._shares * self._sum(q)
+    def _of_regions(self, q: tf.Tensor) -> tf.Tensor:
+        """What each region says, [regions, L]; the plain form still has the pixel's own factor."""
+        if not self._tolerance:
+            return self._benefits * tf.exp(self._sum(tf.math.log(q)))
+        dissent = tf.nn.relu(self._sum(1.0 - q) - 1.0)
+        return self._benefits * tf.nn.relu(1.0 - dissent / (self._tolerance * self._sizes))
 
     def _sum(self, values: tf.Tensor) -> tf.Tensor:
         """Sums over the pixels of each region: [blocks, L] -> [regions, L]."""

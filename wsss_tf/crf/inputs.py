@@ -8,13 +8,18 @@ from contextlib import contextmanager
 import tensorflow as tf
 
 _FINITE = "`unary` must be finite. Received: NaN or infinite energies; give P = 0 a floor."
-_SIZES = "`unary` must have the height and width of `photo`."
-_LABELS = "`unary` must have at least 2 labels; with fewer there is nothing to choose."
-_EMPTY = "`photo` must have at least one pixel."
+_SIZES = "`unary` must have the height and width of `photo`. Received: others."
+_LABELS = "`unary` must have at least 2 labels. Received: fewer, and so nothing to choose."
+_EMPTY = "`photo` must have at least one pixel. Received: none."
 _IDS = "`regions` must have ids from 0 to 2^31 - 1. Received: a smaller or a larger one."
-_REGION_SIZES = "`regions` must have the height and width of `photo`, [layers, height, width]."
-_REGION_P = "`region_probabilities` must be finite and have the shape of `unary`."
-_RECTANGLE = "`valid` must be True in one rectangle of each photo, and False where it is padded."
+_REGION_SIZES = "`regions` must have the size of `photo`, [layers, H, W]. Received: another one."
+_REGION_P = (
+    "`region_probabilities` must be finite and shaped as `unary`. Received: NaN or another shape."
+)
+_RECTANGLE = (
+    "`valid` must be True in one rectangle of a photo and False in its padding. "
+    "Received: another pattern."
+)
 _MESSAGES = (_FINITE, _SIZES, _LABELS, _EMPTY, _IDS, _REGION_SIZES, _REGION_P, _RECTANGLE)
 
 
@@ -37,18 +42,18 @@ def check_types(
     ranked = unary.shape.rank == rank
     _require(ranked, "`unary` must have the rank of `photo`", photo=photo, unary=unary)
     fits = photo.shape[:-1].is_compatible_with(unary.shape[:-1])
-    _require(fits, _SIZES[:-1], photo=photo, unary=unary)
+    _require(fits, _SIZES, photo=photo, unary=unary)
     labels = unary.shape[-1]
     _require(labels is None or labels > 1, _LABELS, unary=unary)
-    _require(0 not in photo.shape[-3:-1], _EMPTY[:-1], photo=photo)
+    _require(0 not in photo.shape[-3:-1], _EMPTY, photo=photo)
     if regions is not None:
         _require(regions.dtype.is_integer, "`regions` must be integers", regions=regions)
         layered = regions.shape.rank == rank
         layered = layered and regions.shape[-2:].is_compatible_with(photo.shape[-3:-1])
-        _require(layered, _REGION_SIZES[:-1], photo=photo, regions=regions)
+        _require(layered, _REGION_SIZES, photo=photo, regions=regions)
     if region_probabilities is not None:
         fits = region_probabilities.shape.is_compatible_with(unary.shape)
-        _require(fits, _REGION_P[:-1], region_probabilities=region_probabilities, unary=unary)
+        _require(fits, _REGION_P, region_probabilities=region_probabilities, unary=unary)
     if valid is not None:
         fits = valid.dtype == tf.bool and valid.shape.is_compatible_with(photo.shape[:-1])
         _require(fits, "`valid` must be bool, of the height and width of `photo`", valid=valid)
@@ -111,7 +116,9 @@ def as_value_errors() -> Iterator[None]:
         raise
 
 
-def _require(holds: bool, rule: str, **received: tf.Tensor) -> None:
+def _require(holds: bool, message: str, **received: tf.Tensor) -> None:
+    """Raises the rule of a message with what is known of the tensors."""
     if not holds:
+        rule = message.partition(". Received")[0]
         what = ", ".join(f"{k}={v.dtype.name} {v.shape}" for k, v in received.items())
-        raise ValueError(f"{rule.rstrip('.')}. Received: {what}.")
+        raise ValueError(f"{rule}. Received: {what}.")

@@ -54,8 +54,8 @@ class DenseCRF(keras.layers.Layer):
         spatial_sigma, spatial_weight: of the spatial kernel, sigma in pixels.
         bilateral_sigma, color_sigma, bilateral_weight: of the bilateral kernel, in pixels and in
             grey levels of 0..255. A kernel of weight 0 is left out.
-        region_weight, region_max_cost, region_robust_share: of the region term, see `RegionTerm`.
-            A maximum cost of None is log L.
+        region_weight, region_max_cost, region_tolerance, region_start: of the region term, see
+            `RegionTerm`. A maximum cost of None is log L; a tolerance and a start of 0 are Eq. 8.
         iterations: mean-field updates; 0 returns softmax(-unary).
         mode: "lattice" filters on the permutohedral lattice at full size; "fast" too, but all
             updates except the last are of blocks of 2 x 2 and 4 x 4 pixels; "dense" is without
@@ -80,7 +80,8 @@ class DenseCRF(keras.layers.Layer):
         bilateral_weight: float = 10.0,
         region_weight: float = 1.0,
         region_max_cost: float | None = None,
-        region_robust_share: float = 0.5,
+        region_tolerance: float = 0.03,
+        region_start: float = 0.8,
         iterations: int = 10,
         mode: str = "fast",
         **kwargs: Any,
@@ -97,7 +98,8 @@ class DenseCRF(keras.layers.Layer):
             bilateral_weight=bilateral_weight,
             region_weight=region_weight,
             region_max_cost=region_max_cost,
-            region_robust_share=region_robust_share,
+            region_tolerance=region_tolerance,
+            region_start=region_start,
             iterations=iterations,
         )
 

@@ -74,7 +74,9 @@ def fast_mean_field(
     if not schedule:
         return lattice_mean_field(photo, unary, settings, regions, region_probabilities)
     bilateral = _bilateral(photo, settings, _CELL_OF_BLOCKS)
-    q = blocks = None
+    blocks = Blocks(size, schedule[0][0])
+    q = tf.nn.softmax(-blocks.mean(unary))
+    between = spatial = None
     for level, iterations in schedule:
         coarser, blocks = blocks, Blocks(size, level)
         between = bilateral and bilateral.between(blocks)
@@ -84,8 +86,10 @@ def fast_mean_field(
             [term for term in (between, spatial) if term],
             iterations=iterations,
             of=settings.iterations,
-            start=coarser and coarser.spread(q, blocks),
-            region_message=_regions(blocks, settings, regions, region_probabilities),
+            start=coarser.spread(q, blocks),
+            region_message=_regions(
+                blocks, settings, regions, region_probabilities, until=iterations.stop - 1
+            ),
         )
     pixels = Blocks(size, 0)
     messages = [between.to_pixels(q)] if between else []
@@ -136,9 +140,16 @@ def _regions(
     settings: CrfSettings,
     regions: tf.Tensor | None,
     probabilities: tf.Tensor | None,
+    *,
+    until: int | None = None,
 ) -> RegionMessage | None:
-    """The region term on blocks, each of which is in the regions of its first pixel."""
-    if regions is None or not settings.region_weight:
+    """The region term on blocks, each of which is in the regions of its first pixel.
+
+    None where there is none, and where it has no say yet in the updates up to `until`.
+    """
+    last = settings.iterations if until is None else until
+    silent = last <= settings.region_start * settings.iterations
+    if regions is None or not settings.region_weight or silent:
         return None
     side = blocks.side
     return RegionTerm(
@@ -148,5 +159,6 @@ def _regions(
         ),
         weight=settings.region_weight,
         max_cost=settings.region_max_cost,
-        robust_share=settings.region_robust_share,
+        tolerance=settings.region_tolerance,
+        start=settings.region_start,
     ).message

@@ -22,7 +22,8 @@ class CrfSettings:
     bilateral_weight: float = 10.0
     region_weight: float = 1.0
     region_max_cost: float | None = None
-    region_robust_share: float = 0.5
+    region_tolerance: float = 0.03
+    region_start: float = 0.8
     iterations: int = 10
 
     def __post_init__(self) -> None:
@@ -32,8 +33,8 @@ class CrfSettings:
             self._require(name, self._number(name) >= 0, "0 or more")
         if self.region_max_cost is not None:
             self._require("region_max_cost", self._number("region_max_cost") > 0, "positive")
-        share = self._number("region_robust_share")
-        self._require("region_robust_share", 0 <= share <= 1, "in [0, 1]")
+        for name in ("region_tolerance", "region_start"):
+            self._require(name, 0 <= self._number(name) <= 1, "in [0, 1]")
         whole = isinstance(self.iterations, int) and not isinstance(self.iterations, bool)
         self._require("iterations", whole and self.iterations >= 0, "a whole number, 0 or more")
 

@@ -21,6 +21,7 @@ from wsss_tf.training import (
     photo_within,
     stage_side,
 )
+from wsss_tf.training.crf import on_cpu
 
 
 def step_pictures(maker: MaskMaker, photo: np.ndarray, tags: np.ndarray) -> dict[str, np.ndarray]:
@@ -37,7 +38,8 @@ def step_pictures(maker: MaskMaker, photo: np.ndarray, tags: np.ndarray) -> dict
         the mask.
     """
     photo = photo_within(photo, stage_side(maker)).numpy()
-    steps = maker.intermediates(photo, tags)
+    with on_cpu():
+        steps = maker.intermediates(photo, tags)
     pictures = {"photo": photo, "activations": heat(photo, steps["foreground"].numpy())}
     if "cams" in steps:
         highest = _highest_cam(steps["cams"].numpy(), tags, photo.shape[:2])
@@ -68,7 +70,8 @@ def method_sheet(path: Path, runs: Mapping[str, RunFolder], *, rows: int = 6) ->
     pictures = []
     for photo, pixels, truth in _with_truth(dataset, split, chosen):
         steps = step_pictures(maker, pixels, dataset.labels.tag_vector(photo.tags))
-        predictions = [labelled(pixels, predictor(pixels)) for predictor in predictors]
+        with on_cpu():
+            predictions = [labelled(pixels, predictor(pixels)) for predictor in predictors]
         row = [*steps.values(), *predictions, labelled(pixels, truth)]
         pictures.append([shrunk(picture) for picture in row])
     titles = [*steps, *(f"from {name.replace('_', '-')}" for name in runs), "truth"]

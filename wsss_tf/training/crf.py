@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import tensorflow as tf
@@ -46,3 +47,12 @@ def photo_within(photo: Any, side: int) -> tf.Tensor:
     """
     pixels = tf.image.resize(photo, size_within(tf.shape(photo)[:2], side), antialias=True)
     return tf.cast(tf.clip_by_value(tf.round(pixels), 0.0, 255.0), tf.uint8)
+
+
+def on_cpu() -> AbstractContextManager[Any]:
+    """Runs a CRF on the CPU in a process that has trained.
+
+    Training asks TensorFlow for deterministic operations, of which the CRF's sparse products have
+    no form for GPUs: there they raise. (The masks stage runs in `tf.data`, on the CPU anyway.)
+    """
+    return tf.device("CPU:0")
