@@ -167,6 +167,7 @@ def test_region_probabilities_are_softmax_of_the_energies_by_default(case, mode)
     assert np.abs(other - expected).max() > 1e-2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "wrap"),
     [("lattice", tf.function), ("fast", tf.function), ("dense", tf.function), ("fast", eagerly)],
@@ -196,3 +197,17 @@ def test_gradient_is_that_of_finite_differences(exact, mode, wrap):
         difference = (score(unary + change) - score(unary - change)) / (2 * step)
         # Rounding of a float32 sum over a step of 0.01, and the curvature within it.
         assert gradient[place] == pytest.approx(float(difference), abs=3e-3)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("mode", "variation", "agreement"),
+    [("lattice", 0.0045, 0.996), ("fast", 0.007, 0.994), ("dense", 0.01, 0.99)],
+)
+def test_close_to_exact_mean_field_on_a_real_photo(exact, real, mode, variation, agreement):
+    with np.load(real / "crf" / "oracle_2007_000346.npz") as file:
+        photo, unary, expected = (file[key] for key in ("image", "unary", "exact_10"))
+    q = probabilities(DenseCRF(mode=mode), photo, unary)
+    # The project's goals; pydensecrf's variation is .0042.
+    assert exact.total_variation(q, expected) < variation
+    assert (q.argmax(axis=-1) == expected.argmax(axis=-1)).mean() > agreement

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from wsss_tf.crf.blocks import Blocks
@@ -11,6 +12,12 @@ from wsss_tf.crf.mean_field import Message
 
 _SMALLEST = 1e-20
 """Keeps the degree of a point positive should its vertices round to weight 0."""
+
+_STRETCH = ((5.0, 13.0), (1.02, 1.04))
+"""Stretch of the features by color_sigma. The lattice's kernel has the right variance over the
+whole space, but pixels lie near a surface in it, along which its kernel is wider than the Gaussian.
+A narrow kernel also loses some width, to neighbours that a sparse lattice lacks. Found by the error
+against exact messages on eight photos, and against exact mean field on five."""
 
 
 class BilateralTerm:
@@ -38,7 +45,8 @@ class BilateralTerm:
     ) -> None:
         self._size = tf.shape(photo)[:2]
         self._cells = ColorCells(bilateral_features(photo, sigma, color_sigma), cell)
-        lattice = PermutohedralLattice(self._cells.features)
+        stretch = float(np.interp(color_sigma, *_STRETCH))
+        lattice = PermutohedralLattice(self._cells.features, stretch=stretch)
         degrees = lattice.filter()(self._cells.counts[:, None])[:, 0]
         self._filter = lattice.filter(tf.sqrt(weight / tf.maximum(degrees, _SMALLEST)))
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import tensorflow as tf
 
+from wsss_tf.crf.keys import TOO_MANY
+
 _FINITE = "`unary` must be finite. Received: NaN or infinite energies; give P = 0 a floor."
 _SIZES = "`unary` must have the height and width of `photo`. Received: others."
 _LABELS = "`unary` must have at least 2 labels. Received: fewer, and so nothing to choose."
@@ -20,7 +22,7 @@ _RECTANGLE = (
     "`valid` must be True in one rectangle of a photo and False in its padding. "
     "Received: another pattern."
 )
-_MESSAGES = (_FINITE, _SIZES, _LABELS, _EMPTY, _IDS, _REGION_SIZES, _REGION_P, _RECTANGLE)
+_MESSAGES = (_FINITE, _SIZES, _LABELS, _EMPTY, _IDS, _REGION_SIZES, _REGION_P, _RECTANGLE, TOO_MANY)
 
 
 def check_types(

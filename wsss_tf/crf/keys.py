@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+TOO_MANY = (
+    "`bilateral_sigma` and `color_sigma` must be larger for a photo of this size. "
+    "Received: a kernel with more grid points than 62 bits can number."
+)
 _LARGEST = 2.0**62
 
 
@@ -17,12 +21,8 @@ def place_values(radices: list[tf.Tensor]) -> list[tf.Tensor]:
         tf.errors.InvalidArgumentError: where the digits do not fit 62 bits.
     """
     product = tf.reduce_prod([tf.cast(radix, tf.float64) for radix in radices])
-    message = (
-        "`bilateral_sigma` and `color_sigma` must be larger for a photo of this size: its "
-        "Gaussian kernel has more grid points than 62 bits can number."
-    )
     with tf.control_dependencies(
-        [tf.debugging.assert_less(product, tf.constant(_LARGEST, tf.float64), message)]
+        [tf.debugging.assert_less(product, tf.constant(_LARGEST, tf.float64), TOO_MANY)]
     ):
         values = [tf.ones([], tf.int64)]
     for radix in radices[:-1]:

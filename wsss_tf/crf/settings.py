@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from numbers import Integral, Real
+from typing import Any
 
 MODES = ("lattice", "fast", "dense")
 
@@ -35,14 +38,22 @@ class CrfSettings:
             self._require("region_max_cost", self._number("region_max_cost") > 0, "positive")
         for name in ("region_tolerance", "region_start"):
             self._require(name, 0 <= self._number(name) <= 1, "in [0, 1]")
-        whole = isinstance(self.iterations, int) and not isinstance(self.iterations, bool)
-        self._require("iterations", whole and self.iterations >= 0, "a whole number, 0 or more")
+        self._require("iterations", self._whole() >= 0, "a whole number, 0 or more")
 
     def _number(self, name: str) -> float:
-        value = getattr(self, name)
-        finite = isinstance(value, int | float) and not isinstance(value, bool)
-        self._require(name, finite and abs(value) < float("inf"), "a finite number")
-        return value
+        """The value of a field, which a NumPy scalar may be, as a finite Python float."""
+        value: Any = getattr(self, name)
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        self._require(name, number and math.isfinite(value), "a finite number")
+        object.__setattr__(self, name, float(value))
+        return float(value)
+
+    def _whole(self) -> int:
+        value: Any = self.iterations
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            return -1
+        object.__setattr__(self, "iterations", int(value))
+        return int(value)
 
     def _require(self, name: str, holds: bool, rule: str) -> None:
         if not holds:
