@@ -151,3 +151,38 @@ def test_wrong_settings_are_refused(name, value):
     with pytest.raises(ValueError, match=f"`{name}` must") as caught:
         DenseCRF(**{name: value})
     assert "Received:" in str(caught.value)
+
+
+BATCH = {
+    "photo": tf.TensorSpec([None, None, None, 3], tf.uint8),
+    "unary": tf.TensorSpec([None, None, None, None], tf.float32),
+}
+
+
+def test_batches_of_different_sizes_are_refused():
+    crf = DenseCRF(iterations=1)
+    traced = tf.function(
+        lambda photo, unary: crf(photo, unary), input_signature=list(BATCH.values())
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError, match="one batch size"):
+        traced(np.stack([PHOTO] * 2), np.stack([UNARY] * 3))
+    with pytest.raises(ValueError, match="`regions` must have the size"):
+        crf(np.stack([PHOTO] * 2), np.stack([UNARY] * 2), np.stack([REGIONS] * 3))
+
+
+def test_an_empty_batch_stays_empty():
+    q = DenseCRF()(np.zeros((0, 6, 7, 3), np.uint8), np.zeros((0, 6, 7, 2), np.float32))
+    assert q.shape == (0, 6, 7, 2)
+
+
+@pytest.mark.parametrize("size", [(6, 1), (1, 7), (6, 8)])
+def test_a_valid_map_of_another_size_is_refused_where_sizes_are_unknown(size):
+    crf = DenseCRF(iterations=1)
+    specs = [
+        tf.TensorSpec([None, None, 3], tf.uint8),
+        tf.TensorSpec([None, None, None], tf.float32),
+        tf.TensorSpec([None, None], tf.bool),
+    ]
+    traced = tf.function(lambda p, u, v: crf(p, u, valid=v), input_signature=specs)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`valid` must be True"):
+        traced(PHOTO, UNARY, np.ones(size, bool))

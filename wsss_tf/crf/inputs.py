@@ -22,7 +22,19 @@ _RECTANGLE = (
     "`valid` must be True in one rectangle of a photo and False in its padding. "
     "Received: another pattern."
 )
-_MESSAGES = (_FINITE, _SIZES, _LABELS, _EMPTY, _IDS, _REGION_SIZES, _REGION_P, _RECTANGLE, TOO_MANY)
+_BATCH = "`photo` and all other inputs must be of one batch size. Received: different ones."
+_MESSAGES = (
+    _BATCH,
+    _FINITE,
+    _SIZES,
+    _LABELS,
+    _EMPTY,
+    _IDS,
+    _REGION_SIZES,
+    _REGION_P,
+    _RECTANGLE,
+    TOO_MANY,
+)
 
 
 def check_types(
@@ -52,6 +64,7 @@ def check_types(
         _require(regions.dtype.is_integer, "`regions` must be integers", regions=regions)
         layered = regions.shape.rank == rank
         layered = layered and regions.shape[-2:].is_compatible_with(photo.shape[-3:-1])
+        layered = layered and regions.shape[:-3].is_compatible_with(photo.shape[:-3])
         _require(layered, _REGION_SIZES, photo=photo, regions=regions)
     if region_probabilities is not None:
         fits = region_probabilities.shape.is_compatible_with(unary.shape)
@@ -61,39 +74,50 @@ def check_types(
         _require(fits, "`valid` must be bool, of the height and width of `photo`", valid=valid)
 
 
-def checked_values(
-    photo: tf.Tensor,
-    unary: tf.Tensor,
-    regions: tf.Tensor | None,
-    region_probabilities: tf.Tensor | None,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
-    """The inputs of one photo, with what only values tell asserted in the graph."""
-    size = tf.shape(photo)[:2]
+def checked_sizes(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The inputs of one photo by name, with the sizes that were unknown asserted in the graph."""
+    shapes = {name: tf.shape(value) for name, value in inputs.items()}
+    size = shapes["photo"][:2]
     checks = [
-        tf.debugging.assert_equal(size, tf.shape(unary)[:2], _SIZES),
-        tf.debugging.assert_greater(tf.shape(unary)[2], 1, _LABELS),
-        tf.debugging.assert_positive(tf.size(photo), _EMPTY),
-        tf.debugging.assert_all_finite(unary, _FINITE),
+        tf.debugging.assert_equal(size, shapes["unary"][:2], _SIZES),
+        tf.debugging.assert_greater(shapes["unary"][2], 1, _LABELS),
+        tf.debugging.assert_positive(tf.reduce_prod(size), _EMPTY),
     ]
-    if regions is not None:
-        checks += [
-            tf.debugging.assert_equal(size, tf.shape(regions)[1:], _REGION_SIZES),
-            tf.debugging.assert_non_negative(regions, _IDS),
-            tf.debugging.assert_less(regions, tf.constant(2**31, regions.dtype), _IDS),
-        ]
-    if region_probabilities is not None:
-        shape = tf.shape(region_probabilities)
-        checks += [
-            tf.debugging.assert_equal(shape, tf.shape(unary), _REGION_P),
-            tf.debugging.assert_all_finite(region_probabilities, _REGION_P),
-        ]
+    if "regions" in inputs:
+        checks.append(tf.debugging.assert_equal(size, shapes["regions"][1:], _REGION_SIZES))
+    if "region_probabilities" in inputs:
+        shape = shapes["region_probabilities"]
+        checks.append(tf.debugging.assert_equal(shape, shapes["unary"], _REGION_P))
+    if "valid" in inputs:
+        checks.append(tf.debugging.assert_equal(size, shapes["valid"], _RECTANGLE))
+    return _after(checks, inputs)
+
+
+def checked_values(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The inputs of one photo without padding, with what only values tell asserted."""
+    checks = [tf.debugging.assert_all_finite(inputs["unary"], _FINITE)]
+    if "regions" in inputs:
+        regions = inputs["regions"]
+        checks.append(tf.debugging.assert_non_negative(regions, _IDS))
+        checks.append(tf.debugging.assert_less(regions, tf.constant(2**31, regions.dtype), _IDS))
+    if "region_probabilities" in inputs:
+        given = inputs["region_probabilities"]
+        checks.append(tf.debugging.assert_all_finite(given, _REGION_P))
+    return _after(checks, inputs)
+
+
+def checked_batch(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Batches of inputs by name, asserted to be of one size."""
+    number = tf.shape(inputs["photo"])[0]
+    checks = [
+        tf.debugging.assert_equal(tf.shape(value)[0], number, _BATCH) for value in inputs.values()
+    ]
+    return _after(checks, inputs)
+
+
+def _after(checks: list[tf.Operation | None], inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     with tf.control_dependencies([check for check in checks if check is not None]):
-        return (
-            tf.identity(photo),
-            tf.identity(unary),
-            None if regions is None else tf.identity(regions),
-            None if region_probabilities is None else tf.identity(region_probabilities),
-        )
+        return {name: tf.identity(value) for name, value in inputs.items()}
 
 
 def box_of(valid: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -67,11 +67,13 @@ def fast_mean_field(
     regions: tf.Tensor | None = None,
     region_probabilities: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """Marginals of one photo, all updates but the last on blocks of 4 x 4 and 2 x 2 pixels.
+    """Marginals of one photo, all updates but the last on blocks of 4 x 4, then 2 x 2 pixels.
 
+    Narrow colour kernels have blocks of 2 x 2 alone, and narrow spatial ones none. Objects that
+    are a few blocks wide, on photos of some 30 pixels, may be lost: take `lattice` there.
     The pixels of a block share one Q until the last update, but each keeps its own colour in the
     kernel. Kernels on a smaller photo instead mix colours across edges and textures, which on a
-    photo where labels still spread at the last iteration made the error five times as large.
+    photo where labels still spread at the last iteration made the error four times as large.
 
     Args, returns: as `lattice_mean_field`.
     """
