@@ -6,13 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from wsss_tf.crf.higher_order import ID_RANGE, SMALLEST, region_benefits
 from wsss_tf.crf.pooling import blocks_along, mean_blocks
 from wsss_tf.crf.settings import CrfSettings
-
-_SMALLEST = 8.8e-27
-"""As in `higher_order`: exp(-60)."""
-
-_ID_RANGE = 2**31
 
 
 class BlockRegions:
@@ -50,11 +46,8 @@ class BlockRegions:
         labels = tf.shape(probabilities)[2]
         blocks = mean_blocks(tf.cast(probabilities, tf.float32), side)
         means = self._sum(tf.reshape(blocks, [-1, labels])) / self._sizes
-        highest = settings.region_max_cost
-        if highest is None:
-            highest = tf.math.log(tf.cast(labels, tf.float32))
-        self._benefits = settings.region_weight * tf.nn.relu(
-            highest + tf.math.log(tf.maximum(means, _SMALLEST))
+        self._benefits = region_benefits(
+            means, weight=settings.region_weight, max_cost=settings.region_max_cost
         )
 
     def to_blocks(self, q: tf.Tensor, progress: tf.Tensor) -> tf.Tensor:
@@ -67,7 +60,7 @@ class BlockRegions:
         Returns:
             float32 [blocks, L].
         """
-        q = tf.maximum(q, _SMALLEST)
+        q = tf.maximum(q, SMALLEST)
         spoken = tf.matmul(self._inside, self._of_regions(q))
         if not self._tolerance:
             spoken /= q
@@ -75,7 +68,7 @@ class BlockRegions:
 
     def to_pixels(self, q: tf.Tensor) -> tf.Tensor:
         """The same for each pixel in the last iteration, float32 [H * W, L]."""
-        q = tf.maximum(q, _SMALLEST)
+        q = tf.maximum(q, SMALLEST)
         spoken = self._spread(self._of_regions(q))
         if not self._tolerance:
             spoken /= tf.gather(q, self._block_of_pixel)
@@ -102,7 +95,7 @@ def _numbered(regions: Any) -> tuple[tf.Tensor, tf.Tensor]:
     """Numbers from 0 without gaps in place of ids, over all layers: int32, and how many."""
     ids = tf.cast(regions, tf.int64)
     layers = tf.range(tf.shape(ids, out_type=tf.int64)[0])
-    keys = tf.reshape(ids + _ID_RANGE * layers[:, None, None], [-1])
+    keys = tf.reshape(ids + ID_RANGE * layers[:, None, None], [-1])
     named, numbers = tf.unique(keys)
     return tf.reshape(numbers, tf.shape(ids)), tf.size(named)
 

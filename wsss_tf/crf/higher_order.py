@@ -6,13 +6,13 @@ from typing import Any
 
 import tensorflow as tf
 
-_SMALLEST = 8.8e-27
+SMALLEST = 8.8e-27
 """Stands for a probability below it, exp(-60).
 
 A product with such a factor counts as 0 anyway, and the factor divides out again in float32.
 """
 
-_ID_RANGE = 2**31
+ID_RANGE = 2**31
 """Region ids are int32, so that a piece or a layer and an id make one int64."""
 
 
@@ -76,9 +76,8 @@ class RegionTerm:
         self._pixels_of_pieces = _indicator(pixels, self._piece, shape)
         self._pieces_of_regions = _incidence(ids, self._piece, count)
         self._sizes = self._sum(tf.ones_like(probabilities[:, :1]))
-        means = tf.maximum(self._sum(probabilities) / self._sizes, _SMALLEST)
-        highest = tf.math.log(tf.cast(labels, tf.float32)) if max_cost is None else max_cost
-        self._benefits = weight * tf.nn.relu(highest + tf.math.log(means))
+        means = self._sum(probabilities) / self._sizes
+        self._benefits = region_benefits(means, weight=weight, max_cost=max_cost)
 
     def message(self, probabilities: tf.Tensor, progress: Any = 1.0) -> tf.Tensor:
         """What the regions add to the logits of each pixel.
@@ -99,7 +98,7 @@ class RegionTerm:
 
     def _plain(self, probabilities: tf.Tensor) -> tf.Tensor:
         """All regions of a pixel share the division by its own Q, which a product leaves out."""
-        probabilities = tf.maximum(probabilities, _SMALLEST)
+        probabilities = tf.maximum(probabilities, SMALLEST)
         products = tf.exp(self._sum(tf.math.log(probabilities)))
         return self._spread(self._benefits * products) / probabilities
 
@@ -123,11 +122,18 @@ class RegionTerm:
         return tf.gather(pieces, self._piece)
 
 
+def region_benefits(means: tf.Tensor, *, weight: float, max_cost: float | None) -> tf.Tensor:
+    """b_s(l) of `RegionTerm` from the means of P over regions: float32 [R, L] -> float32 [R, L]."""
+    labels = tf.cast(tf.shape(means)[1], tf.float32)
+    highest = tf.math.log(labels) if max_cost is None else max_cost
+    return weight * tf.nn.relu(highest + tf.math.log(tf.maximum(means, SMALLEST)))
+
+
 def _pieces(ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Parts the photo into pieces that no layer parts: those of [layers, N] as int64 [N], count."""
 
     def part(piece: tf.Tensor, layer: tf.Tensor) -> tf.Tensor:
-        return tf.unique(piece * _ID_RANGE + layer, out_idx=tf.int64).idx
+        return tf.unique(piece * ID_RANGE + layer, out_idx=tf.int64).idx
 
     piece = tf.foldl(part, ids, tf.zeros(tf.shape(ids)[1], tf.int64))
     return piece, tf.reduce_max(piece) + 1
@@ -138,7 +144,7 @@ def _incidence(ids: tf.Tensor, piece: tf.Tensor, count: tf.Tensor) -> tf.sparse.
     pixels = tf.range(tf.size(piece, out_type=tf.int64))
     first = tf.math.unsorted_segment_min(pixels, piece, count)
     layers = tf.range(tf.shape(ids, out_type=tf.int64)[0])
-    keys = layers * _ID_RANGE + tf.gather(tf.transpose(ids), first)
+    keys = layers * ID_RANGE + tf.gather(tf.transpose(ids), first)
     named, regions = tf.unique(tf.reshape(keys, [-1]), out_idx=tf.int64)
     return _indicator(
         tf.repeat(tf.range(count), tf.size(layers)),

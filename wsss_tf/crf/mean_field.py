@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import tensorflow as tf
 
@@ -23,8 +22,8 @@ def mean_field(
     unary: tf.Tensor,
     pairwise: Sequence[Message],
     *,
-    first: Any,
-    last: Any,
+    first: int,
+    last: int,
     of: int,
     start: tf.Tensor | None = None,
     region_message: RegionMessage | None = None,
@@ -36,7 +35,7 @@ def mean_field(
     Args:
         unary: float32 [N, L], energies U.
         pairwise: one function of Q for each kernel; its message is weighted and normalised.
-        first, last: numbers of the updates to make, from 1, int or scalar int32.
+        first, last: numbers of the updates to make, counted from 1.
         of: how many there are in all.
         start: float32 [N, L], Q to start from; None is softmax(-U).
         region_message: of the region term, None without one.
@@ -53,9 +52,7 @@ def mean_field(
         return number + 1, update(unary, messages, regions)
 
     q = tf.nn.softmax(-unary) if start is None else start
-    return tf.while_loop(lambda number, q: number <= last, step, (tf.convert_to_tensor(first), q))[
-        1
-    ]
+    return tf.while_loop(lambda number, q: number <= last, step, (tf.constant(first), q))[1]
 
 
 def update(

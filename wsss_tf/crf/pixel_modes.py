@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from wsss_tf.crf.bilateral import BilateralTerm
@@ -84,7 +86,7 @@ def fast_mean_field(
     narrow = settings.color_sigma < _NARROW_COLORS
     bilateral = _bilateral(photo, settings, _CELL_OF_NARROW_COLORS if narrow else _CELL_OF_BLOCKS)
     blocks = Blocks(size, levels[0])
-    q = tf.nn.softmax(-blocks.mean(unary))
+    q: Any = None
     between = spatial = None
     first = 1
     for level in levels:
@@ -98,7 +100,7 @@ def fast_mean_field(
             first=first,
             last=last,
             of=settings.iterations,
-            start=coarser.spread(q, blocks),
+            start=None if q is None else coarser.spread(q, blocks),
             region_message=_regions(blocks, settings, regions, region_probabilities, until=last),
         )
         first = last + 1
@@ -149,7 +151,7 @@ def _spatial(blocks: Blocks, settings: CrfSettings) -> SpatialTerm | None:
 def _spatial_of_pixels(pixels: Blocks, settings: CrfSettings) -> Message | None:
     """The spatial term of pixels.
 
-    Beside a bilateral kernel of more weight, a wide one goes by blocks of 2 x 2: on real photos
+    Beside a bilateral kernel of no less weight, a wide one goes by blocks of 2 x 2: on real photos
     that left the error against exact mean field as it was, and takes half the time.
     """
     wide = settings.spatial_sigma >= 2 * _PIXELS_OF_SIGMA
