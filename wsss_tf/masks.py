@@ -1,4 +1,4 @@
-"""From a photo and its tags to the mask that a segmentation network learns from, in one graph."""
+"""From a photo, its tags and regions to the mask that a network learns from, in one graph."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ KINDS = ("foreground", "multi_class")
 class MaskMaker(tf.Module):
     """Makes the label map of one photo from its tags: networks, priors, CRF, arg max.
 
-    A plain TensorFlow function of (photo, tags), of any photo size: call it eagerly, in
-    `tf.function` or `Dataset.map`, save it in a SavedModel; without a CRF, convert it to ONNX.
+    A plain TensorFlow function of (photo, tags) or (photo, tags, regions), of any photo size: call
+    it eagerly, in `tf.function` or `Dataset.map`, save it in a SavedModel; without a CRF, convert
+    it to ONNX.
 
     Args:
         activation_network: photo [B, H, W, 3] -> list of float [B, h, w, C], the blocks whose
@@ -80,20 +81,25 @@ class MaskMaker(tf.Module):
         self.unary = unary
         self.fusion = Fusion(**fusion)
 
-    def __call__(self, photo: Any, tags: Any) -> tf.Tensor:
+    def __call__(self, photo: Any, tags: Any, regions: Any = None) -> tf.Tensor:
         """The label map of a photo.
 
         Args:
             photo: uint8 [H, W, 3], RGB.
             tags: [K], nonzero for the photo's classes. No background column.
+            regions: int [layers, H, W], partitions for the CRF's region term (Eq. 8); None for
+                the pairwise terms alone.
 
         Returns:
             uint8 [H, W]: 0 background, then 1 for "foreground" and 1..K for "multi_class". A photo
             without tags is background.
-        """
-        return self.intermediates(photo, tags)["mask"]
 
-    def intermediates(self, photo: Any, tags: Any) -> dict[str, Any]:
+        Raises:
+            ValueError: for inputs of another rank or size, or regions without a CRF.
+        """
+        return self.intermediates(photo, tags, regions)["mask"]
+
+    def intermediates(self, photo: Any, tags: Any, regions: Any = None) -> dict[str, Any]:
         """The label map of a photo and what it is made of, for figures.
 
         Args as `__call__`.
@@ -106,6 +112,8 @@ class MaskMaker(tf.Module):
         """
         photo, tags = tf.convert_to_tensor(photo), tf.convert_to_tensor(tags)
         _check(photo, tags)
+        if regions is not None:
+            regions = _checked_regions(regions, self.crf)
         size = tf.shape(photo)[:2]
         seen = self._as_seen(photo, size)
         blocks = _as_list(self.activation_network(seen, training=False))
@@ -121,7 +129,7 @@ class MaskMaker(tf.Module):
         steps["probabilities"] = self._probabilities(steps, tags, present)
         if self.crf is not None:
             before = steps["probabilities"]
-            steps["refined"] = self._refined(self.crf, photo, before, present)
+            steps["refined"] = self._refined(self.crf, photo, regions, before, present)
         steps["mask"] = self._label_map(steps, tags)
         return steps
 
@@ -143,13 +151,21 @@ class MaskMaker(tf.Module):
         return class_probabilities(cams, foreground[None], tags[None], self.fusion)[0]
 
     def _refined(
-        self, crf: DenseCRF, photo: tf.Tensor, probabilities: tf.Tensor, present: tf.Tensor
+        self,
+        crf: DenseCRF,
+        photo: tf.Tensor,
+        regions: tf.Tensor | None,
+        probabilities: tf.Tensor,
+        present: tf.Tensor,
     ) -> tf.Tensor:
         """P after a CRF over the labels present; the others keep a probability of 0."""
 
         def refined() -> tf.Tensor:
             taking_part = tf.boolean_mask(probabilities, present, axis=2)
-            sharpened = crf(photo, unary_energies(taking_part, form=self.unary))
+            unary = unary_energies(taking_part, form=self.unary)
+            # Eq. 8 is of P itself, which the energies of Eq. 7 no longer tell.
+            given = None if regions is None else taking_part
+            sharpened = crf(photo, unary, regions=regions, region_probabilities=given)
             columns = tf.cumsum(tf.cast(present, tf.int32)) - 1
             spread = tf.where(present, tf.gather(sharpened, columns, axis=-1), 0.0)
             return tf.ensure_shape(spread, probabilities.shape)
@@ -188,6 +204,17 @@ def _check(photo: tf.Tensor, tags: tf.Tensor) -> None:
             "`tags` must have the shape [classes]. "
             f"Received: tags.shape={tags.shape}. Masks are made one photo at a time."
         )
+
+
+def _checked_regions(regions: Any, crf: DenseCRF | None) -> tf.Tensor:
+    """Raises ValueError for regions of another rank, or that no CRF would look at."""
+    regions = tf.convert_to_tensor(regions)
+    if crf is None or regions.shape.rank != 3:
+        raise ValueError(
+            "`regions` must have the shape [layers, height, width], and are for a CRF only. "
+            f"Received: regions.shape={regions.shape}, {'a' if crf else 'no'} CRF."
+        )
+    return regions
 
 
 def _as_list(outputs: Any) -> list[tf.Tensor]:
