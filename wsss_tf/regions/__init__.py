@@ -1,4 +1,14 @@
-"""Crisp boundaries and the region tree of a photo, with numpy, scipy and scikit-image.
+"""Crisp boundaries and the region tree of a photo, with numpy, scipy and scikit-image."""
 
-The room waits for its content. Until it lands, no mask and no bundle uses regions.
-"""
+from wsss_tf.regions.alternatives import felzenszwalb_regions, slic_regions
+from wsss_tf.regions.cache import RegionCache, fill_cache
+from wsss_tf.regions.method import METHODS, RegionMethod
+
+__all__ = [
+    "METHODS",
+    "RegionCache",
+    "RegionMethod",
+    "felzenszwalb_regions",
+    "fill_cache",
+    "slic_regions",
+]

@@ -1,0 +1,131 @@
+"""Regions that are found once: files of a folder, each named by what its regions hang on."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from wsss_tf.errors import DataError
+from wsss_tf.files import atomic_write
+from wsss_tf.images import read_photo
+from wsss_tf.regions.method import RegionMethod
+from wsss_tf.regions.pool import map_files
+
+logger = logging.getLogger(__name__)
+
+# What numpy raises for a file that is cut short, none of its own, or of other arrays.
+_DAMAGED = (
+    OSError, EOFError, ValueError, KeyError, TypeError, NotImplementedError, RuntimeError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+class RegionCache:
+    """Layers of regions, kept in the files of a folder; runs and processes may share it.
+
+    A file's name stands for the photo's pixels and for the method, so nothing in it gets old; what
+    is damaged is found anew, with a warning.
+
+    Args:
+        folder: made when the first file is written.
+        method: how regions are found. Crisp ones keep their tree: any counts, one file.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], method: RegionMethod) -> None:
+        self.folder = Path(folder)
+        self.method = method
+
+    def layers(
+        self, photo: NDArray[np.uint8], size: tuple[int, int] | None = None
+    ) -> NDArray[np.int32]:
+        """The regions of a photo, from its file, or found and written.
+
+        Args:
+            photo: uint8 [H, W, 3] RGB, at full size: the digest of its pixels finds the file.
+            size: (height, width) of the layers, each pixel from its nearest; None: the photo's.
+
+        Returns:
+            int32 [layers, height, width].
+
+        Raises:
+            RunError: the folder cannot be written to.
+        """
+        key, shape = self.method.key(photo), photo.shape[:2]
+        path = self.folder / f"{key}.npz"
+        layers = self._kept(path, key, shape)
+        if layers is None:
+            arrays = self.method.arrays(photo)
+            with atomic_write(path) as file:
+                np.savez_compressed(file, key=np.array(key), **arrays)
+            layers = self.method.cut(arrays, shape)
+        return layers if size is None else _nearest(layers, size)
+
+    def _kept(self, path: Path, key: str, shape: tuple[int, int]) -> NDArray[np.int32] | None:
+        """The layers in the file; None where it is missing, damaged or another's."""
+        try:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as loaded:
+                arrays = dict(loaded)
+            if str(arrays.pop("key")) != key:
+                raise ValueError("it holds the regions of something else")
+            return self.method.cut(arrays, shape)
+        except FileNotFoundError:
+            return None
+        except _DAMAGED as error:
+            logger.warning("%s: cannot be used, and is made again: %s", path, error)
+            return None
+
+
+def fill_cache(
+    paths: Sequence[Path],
+    folder: str | os.PathLike[str],
+    method: RegionMethod,
+    *,
+    max_pixels: int,
+    processes: int | None = None,
+    describe: str = "regions",
+) -> list[DataError]:
+    """Finds what regions of photos a cache lacks, in several processes, with a bar on stderr.
+
+    Args:
+        paths: the photos, read as `images.read_photo` does.
+        folder: that of a `RegionCache`.
+        method: likewise.
+        max_pixels: of the largest photo that is read.
+        processes: how many work; None: one a CPU. One, or one photo, works in this process.
+        describe: what the bar is called.
+
+    Returns:
+        One error for each photo that could not be read or done; the others are there.
+
+    Raises:
+        RunError: the folder cannot be written to, or no process can be started.
+        KeyboardInterrupt: the user asked to stop; what was written is kept.
+    """
+    work = functools.partial(_fill, cache=RegionCache(folder, method), max_pixels=max_pixels)
+    done = map_files(work, paths, processes=processes)
+    bar = tqdm(done, total=len(paths), desc=describe, unit="photo")
+    return [outcome for _, outcome in bar if isinstance(outcome, DataError)]
+
+
+def _fill(path: Path, *, cache: RegionCache, max_pixels: int) -> None:
+    cache.layers(read_photo(path, max_pixels=max_pixels))
+
+
+def _nearest(layers: NDArray[np.int32], size: tuple[int, int]) -> NDArray[np.int32]:
+    """Each pixel of the new grid from the one its centre lies in, as `images.enlarged` does."""
+    if min(size) < 1:
+        raise ValueError(f"`size` must be a height and a width of 1 or more. Received: {size}.")
+    rows, columns = (
+        (2 * np.arange(new) + 1) * old // (2 * new)
+        for new, old in zip(size, layers.shape[1:], strict=True)
+    )
+    return np.ascontiguousarray(layers[:, rows[:, None], columns])
