@@ -52,7 +52,7 @@ BASE = (
     _package("yaml", "pyyaml"),
     _package("tqdm"),
 )
-_REGIONS = (_package("skimage", "scikit-image"), _package("scipy"))
+_REGIONS = (_package("skimage", "scikit-image"), _package("scipy"), _package("threadpoolctl"))
 _ONNX_RUNTIME = _package("onnxruntime", "onnxruntime", "onnxruntime-gpu")
 
 EXTRAS: dict[str, tuple[Package, ...]] = {

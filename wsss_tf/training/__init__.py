@@ -1,9 +1,10 @@
 """The stages of a run, the resumable loop, the run folder, and what uses a trained network."""
 
+from wsss_tf.images import list_photos
 from wsss_tf.training.crf import inference_crf, photo_within
 from wsss_tf.training.evaluate import evaluate, iou_table, open_run_data, scores
 from wsss_tf.training.make_masks import mask_maker, mask_path, stage_side
-from wsss_tf.training.predict import Predictor, list_photos, predict_files
+from wsss_tf.training.predict import Predictor, predict_files
 from wsss_tf.training.run import LOCALIZE, MASKS, SEGMENT, run_stages, stages_of
 from wsss_tf.training.run_folder import RunFolder
 

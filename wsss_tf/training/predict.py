@@ -17,7 +17,6 @@ from wsss_tf.training.crf import CRF_SIDE, dense_crf, inference_crf, photo_withi
 from wsss_tf.training.run_folder import RunFolder
 from wsss_tf.training.segment import load_segmentation_network
 
-PHOTO_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 # The network looks at a larger photo in this size, unless the recipe says a smaller one.
 MAX_SIDE = 1024
 # Classes are decided on at most this grid, so that a phone's photo does not take gigabytes; the
@@ -66,34 +65,6 @@ class Predictor:
         """uint8 [H, W, 3] RGB -> uint8 [H, W] label map in the photo's own grid."""
         labels = np.argmax(self.probabilities(photo), axis=-1).astype(np.uint8)
         return enlarged(labels, photo.shape[:2])
-
-
-def list_photos(paths: Sequence[Path]) -> list[Path]:
-    """The photos that `paths` name: files as they are, folders by their photos, sorted.
-
-    A path that does not exist is kept: reading it will say so beside the other photos.
-
-    Raises:
-        DataError: a folder without photos, or two photos whose label maps would share a name.
-    """
-    photos: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES)
-            if not found:
-                raise DataError(f"{path}: no photos here ({', '.join(sorted(PHOTO_SUFFIXES))}).")
-            photos.extend(found)
-        else:
-            photos.append(path)
-    by_stem: dict[str, Path] = {}
-    for path in photos:
-        other = by_stem.setdefault(path.stem, path)
-        if other != path:
-            raise DataError(
-                f"Label maps are named after their photos, and {other} and {path} share a name. "
-                "Predict them into two folders."
-            )
-    return list(by_stem.values())
 
 
 def predict_files(

@@ -1,0 +1,28 @@
+"""Photos, label maps and other pictures, in and out of files."""
+
+from wsss_tf.images.decoding import (
+    MAX_PIXELS,
+    PhotoHeader,
+    photo_header,
+    read_label_map,
+    read_note,
+    read_photo,
+)
+from wsss_tf.images.listing import PHOTO_SUFFIXES, list_photos
+from wsss_tf.images.writing import enlarged, overlay, write_grey, write_label_map, write_photo
+
+__all__ = [
+    "MAX_PIXELS",
+    "PHOTO_SUFFIXES",
+    "PhotoHeader",
+    "enlarged",
+    "list_photos",
+    "overlay",
+    "photo_header",
+    "read_label_map",
+    "read_note",
+    "read_photo",
+    "write_grey",
+    "write_label_map",
+    "write_photo",
+]
