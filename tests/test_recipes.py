@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from wsss_tf import labels
-from wsss_tf.config import CrfSettings, LogSettings, load_recipe, packaged_recipes, recipe_path
+from wsss_tf.config import (
+    CrfSettings,
+    LogSettings,
+    RegionSettings,
+    load_recipe,
+    packaged_recipes,
+    recipe_path,
+)
 
 NAMES = ("scenes", "tagged_folder", "voc_foreground", "voc_multi_class", "voc_tags")
 VOC_RECIPES = ("voc_foreground", "voc_multi_class", "voc_tags")
@@ -109,7 +116,7 @@ def test_voc_recipe_has_the_papers_values(name):
 def test_voc_recipe_tells_the_papers_figure(name):
     text = header(name)
     assert all(figure in text for figure in FIGURES[name])
-    assert ("wait for regions" in text) == (name != "voc_tags")  # The paper's baseline has none.
+    assert ("higher-order terms" in text) == (name != "voc_tags")  # The paper's baseline has none.
     assert "no CRF" not in text
 
 
@@ -132,9 +139,18 @@ def test_voc_recipe_has_the_usual_kernel(name):
         "bilateral_weight": 10,
         "iterations": 10,
     }
-    assert recipe.inference.crf == CrfSettings(**usual, unary="log")
+    # The paper's higher-order terms, of which its baseline has none.
+    regions = None if name == "voc_tags" else RegionSettings()
+    assert recipe.inference.crf == CrfSettings(**usual, unary="log", regions=regions)
     # Eq. 7 as printed, of the probabilities P_f or P_c.
-    assert recipe.masks.crf in (None, CrfSettings(**usual, unary="softmax"))
+    assert recipe.masks.crf in (None, CrfSettings(**usual, unary="softmax", regions=regions))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_masks_and_predictions_have_the_same_regions(name):
+    recipe = load_recipe(name)
+    if recipe.masks.crf is not None:
+        assert recipe.masks.crf.regions == recipe.inference.crf.regions
 
 
 def test_scenes_is_quick_and_needs_nothing():

@@ -7,6 +7,7 @@ import pytest
 from wsss_tf.config import (
     CrfSettings,
     MasksSettings,
+    RegionSettings,
     load_recipe,
     packaged_recipes,
     recipe_digest,
@@ -71,3 +72,38 @@ def test_settings_can_be_made_in_code():
     masks = MasksSettings(kind="foreground", crf=CrfSettings(mode="dense"))
     assert masks.crf is not None
     assert masks.crf.mode == "dense"
+
+
+@pytest.mark.parametrize("place", ["masks", "inference"])
+def test_a_crf_has_no_regions_unless_asked(small, place):
+    without = getattr(load_recipe(small, [f"{place}.crf.mode=fast"]), place).crf
+    assert without.regions is None
+    one_key = [f"{place}.crf.regions.counts=[50]"]
+    asked = getattr(load_recipe(small, one_key), place).crf
+    assert asked == CrfSettings(regions=RegionSettings(counts=(50,)))
+    for word in ("none", "null"):
+        changes = [*one_key, f"{place}.crf.regions={word}"]
+        assert getattr(load_recipe(small, changes), place).crf == without
+
+
+def test_regions_of_a_recipe_are_read_back_equal(small, write):
+    changes = [
+        "masks.crf.regions={method: felzenszwalb, counts: [30, 90]}",
+        "inference.crf.regions.preset=fast",
+        "data.regions_cache=~/regions",
+    ]
+    recipe = load_recipe(small, changes)
+    text = recipe_text(recipe)
+    assert "counts: [30, 90]" in text
+    again = load_recipe(write(text, "again.yaml"))
+    assert again == recipe
+    assert recipe_digest(again) == recipe_digest(recipe) != recipe_digest(load_recipe(small))
+    assert again.data.regions_cache.is_absolute()
+
+
+def test_a_recipe_written_before_there_were_regions_has_none(small, write):
+    recipe = load_recipe(small, ["masks.crf.mode=fast"])
+    text = recipe_text(recipe)
+    old = text.replace("    regions: null\n", "").replace("  regions_cache: null\n", "")
+    assert len(text.splitlines()) - len(old.splitlines()) == 2
+    assert load_recipe(write(old, "old.yaml")) == recipe

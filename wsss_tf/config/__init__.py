@@ -1,6 +1,6 @@
 """Recipes: the typed, validated settings of a run, from YAML files and `--set` overrides."""
 
-from wsss_tf.config.crf_settings import CrfSettings, InferenceSettings
+from wsss_tf.config.crf_settings import CrfSettings, InferenceSettings, RegionSettings
 from wsss_tf.config.data_settings import AugmentSettings, DataSettings, ScenesSettings
 from wsss_tf.config.loading import load_recipe, packaged_recipes, recipe_path
 from wsss_tf.config.recipe import Recipe, recipe_digest, recipe_text
@@ -23,6 +23,7 @@ __all__ = [
     "LogSettings",
     "MasksSettings",
     "Recipe",
+    "RegionSettings",
     "ScenesSettings",
     "ScheduleSettings",
     "SegmentSettings",

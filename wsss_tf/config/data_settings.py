@@ -65,6 +65,8 @@ class DataSettings(Settings):
     """Class names; auto: those of the source, or the tags that tags.csv holds."""
     max_pixels: Annotated[int, Field(ge=1, le=178_956_970)] = 100_000_000
     """Height times width above which a photo is refused unread; at most Pillow's own limit."""
+    regions_cache: UserPath | None = None
+    """Folder that keeps the photos' regions, which several runs may share; null is RUN/regions."""
     scenes: ScenesSettings = ScenesSettings()
     """The generator's settings, for source scenes."""
 
