@@ -13,6 +13,7 @@ from wsss_tf.cli.doctor import doctor
 from wsss_tf.cli.evaluate import evaluate
 from wsss_tf.cli.masks import masks
 from wsss_tf.cli.predict import predict
+from wsss_tf.cli.regions import regions
 from wsss_tf.cli.train import train
 from wsss_tf.errors import WsssError
 
@@ -27,7 +28,7 @@ class _Commands(click.Group):
             click.echo(f"Error: {error}", err=True)
             ctx.exit(2)
         except KeyboardInterrupt:
-            resumes = ctx.invoked_subcommand in ("demo", "masks", "train")
+            resumes = ctx.invoked_subcommand in ("demo", "masks", "regions", "train")
             rest = " The same command goes on where this one ended." if resumes else ""
             click.echo(f"Stopped.{rest}", err=True)
             ctx.exit(130)
@@ -50,5 +51,5 @@ def main(verbose: bool) -> None:
     )
 
 
-for command in (demo, train, masks, evaluate, predict, doctor):
+for command in (demo, train, masks, evaluate, predict, regions, doctor):
     main.add_command(command)

@@ -79,6 +79,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "evaluate": ("train",),
     "masks": ("train",),
     "predict": ("train",),
+    "regions": ("regions",),
     "train": ("train",),
 }
 

@@ -3,6 +3,7 @@
 from wsss_tf.regions.alternatives import felzenszwalb_regions, slic_regions
 from wsss_tf.regions.cache import RegionCache, fill_cache
 from wsss_tf.regions.method import METHODS, RegionMethod
+from wsss_tf.regions.pictures import write_regions
 
 __all__ = [
     "METHODS",
@@ -11,4 +12,5 @@ __all__ = [
     "felzenszwalb_regions",
     "fill_cache",
     "slic_regions",
+    "write_regions",
 ]

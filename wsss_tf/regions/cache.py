@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
@@ -111,9 +112,10 @@ def fill_cache(
         KeyboardInterrupt: the user asked to stop; what was written is kept.
     """
     work = functools.partial(_fill, cache=RegionCache(folder, method), max_pixels=max_pixels)
-    done = map_files(work, paths, processes=processes)
-    bar = tqdm(done, total=len(paths), desc=describe, unit="photo")
-    return [outcome for _, outcome in bar if isinstance(outcome, DataError)]
+    # Closed here, as an error's traceback would hold the processes longer than this function.
+    with contextlib.closing(map_files(work, paths, processes=processes)) as done:
+        bar = tqdm(done, total=len(paths), desc=describe, unit="photo")
+        return [outcome for _, outcome in bar if isinstance(outcome, DataError)]
 
 
 def _fill(path: Path, *, cache: RegionCache, max_pixels: int) -> None:

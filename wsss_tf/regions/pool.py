@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -80,7 +80,7 @@ class _Worker:
 
 def map_files(
     function: Callable[[Path], Any], paths: Sequence[Path], *, processes: int | None = None
-) -> Iterator[tuple[Path, Any]]:
+) -> Generator[tuple[Path, Any], None, None]:
     """Calls `function` with each path, in processes that hold numpy's libraries to one thread.
 
     The processes end at once when the caller stops, by an error, Ctrl-C or `close`, and by
