@@ -44,11 +44,12 @@ def evaluate(run: Path, split: str | None, out: Path | None, crf: bool | None) -
     dataset = open_run_data(folder, split)
     settings = inference_crf(folder.recipe, crf)
     ending, words = ("_crf", "with a CRF") if settings else ("", "without a CRF")
+    words += " and regions" if settings and settings.regions else ""
     found = scores(evaluate(folder, dataset, split, crf=crf), dataset.labels.names)
     target = out or folder.stage("report") / f"evaluate_{split}{ending}.json"
     photos = len(dataset.photos[split])
     click.echo(iou_table(found))
     click.echo(f"{photos} photos, {words}")
-    about = {"split": split, "photos": photos, "crf": settings and settings.model_dump()}
+    about = {"split": split, "photos": photos, "crf": settings and settings.model_dump(mode="json")}
     write_json(target, {**about, **found})
     click.echo(f"Written: {target}")

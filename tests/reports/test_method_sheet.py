@@ -8,6 +8,7 @@ from wsss_tf.crf import DenseCRF
 from wsss_tf.masks import MaskMaker
 from wsss_tf.nets.cam import cam_network
 from wsss_tf.nets.vgg import activation_network
+from wsss_tf.regions.pictures import outlines
 from wsss_tf.reports.method_sheet import step_pictures
 from wsss_tf.reports.sheets import heat, labelled
 from wsss_tf.training.crf import CRF_SIDE
@@ -57,6 +58,39 @@ def test_the_picture_of_the_crf_is_its_own_result(networks, crf, photo):
     refined = maker.intermediates(photo, TAGS)["refined"].numpy()
     np.testing.assert_array_equal(pictures["CRF"], heat(photo, 1.0 - refined[..., 0]))
     assert np.any(pictures["CRF"] != pictures["fused map"])
+
+
+def test_regions_are_drawn_and_used(networks, photo):
+    whole = np.zeros((1, *photo.shape[:2]), np.int32)
+    asked = []
+
+    def regions(pixels, size):
+        asked.append((pixels.shape, size))
+        return whole
+
+    crf = DenseCRF(bilateral_sigma=10, iterations=2, region_start=0.0, region_tolerance=0.5)
+    maker = MaskMaker(*networks, kind="multi_class", crf=crf)
+    pictures = step_pictures(maker, photo, TAGS, regions)
+    assert list(pictures) == [*BEFORE, "regions", "CRF", "mask"]
+    assert asked == [(photo.shape, photo.shape[:2])]
+    np.testing.assert_array_equal(pictures["regions"], outlines(photo, whole))
+    refined = maker.intermediates(photo, TAGS, whole)["refined"].numpy()
+    np.testing.assert_array_equal(pictures["CRF"], heat(photo, 1.0 - refined[..., 0]))
+    assert np.any(pictures["CRF"] != step_pictures(maker, photo, TAGS)["CRF"])
+
+
+def test_regions_of_a_large_photo_are_found_on_the_whole_of_it(networks, crf):
+    photo = np.zeros((20, CRF_SIDE + 400, 3), np.uint8)
+    asked = []
+
+    def regions(pixels, size):
+        asked.append((pixels.shape[:2], size))
+        return np.zeros((1, *size), np.int32)
+
+    pictures = step_pictures(
+        MaskMaker(networks[0], kind="foreground", crf=crf), photo, TAGS, regions
+    )
+    assert asked == [(photo.shape[:2], pictures["regions"].shape[:2])]
 
 
 def test_a_mask_is_computed_once(networks, photo):

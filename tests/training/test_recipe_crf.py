@@ -1,20 +1,22 @@
 """From a recipe's CRF to the layer, and the size at which photos meet it."""
 
 import inspect
+from typing import get_args
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from wsss_tf.config import CrfSettings, load_recipe
+from wsss_tf.config import CrfSettings, RegionSettings, load_recipe
 from wsss_tf.crf import DenseCRF
+from wsss_tf.regions import METHODS, PRESETS, RegionMethod
 from wsss_tf.training import inference_crf, photo_within
 from wsss_tf.training.crf import CRF_SIDE, dense_crf
 
 
 def test_defaults_of_recipe_and_layer_are_the_same():
     parameters = inspect.signature(DenseCRF.__init__).parameters
-    named = CrfSettings().model_dump(exclude={"unary"})
+    named = CrfSettings().model_dump(exclude={"unary", "regions"})
     assert named == {name: parameters[name].default for name in named}
 
 
@@ -32,8 +34,9 @@ def test_the_layer_has_every_setting_of_the_recipe():
         "region_start": 0.5,
         "iterations": 3,
     }
-    assert wanted.keys() == CrfSettings.model_fields.keys() - {"unary"}
-    config = dense_crf(CrfSettings(**wanted, unary="softmax")).get_config()
+    assert wanted.keys() == CrfSettings.model_fields.keys() - {"unary", "regions"}
+    settings = CrfSettings(**wanted, unary="softmax", regions=RegionSettings())
+    config = dense_crf(settings).get_config()
     assert {name: config[name] for name in wanted} == wanted
 
 
@@ -52,6 +55,7 @@ def test_every_mode_of_a_recipe_is_one_of_the_layer(mode):
         ("{iterations: 4}", True, CrfSettings(iterations=4)),
         ("{iterations: 4}", False, None),
         ("none", None, None),
+        ("{regions: {counts: [9]}}", True, CrfSettings(regions=RegionSettings(counts=(9,)))),
         ("none", True, CrfSettings()),
         ("none", False, None),
     ],
@@ -77,3 +81,10 @@ def test_a_larger_photo_is_averaged():
     reduced = photo_within(stripes, 100)
     assert (reduced.shape, reduced.dtype) == ((2, 100, 3), tf.uint8)
     np.testing.assert_allclose(reduced[:, 2:-2], 100, atol=3)
+
+
+def test_regions_of_a_recipe_are_those_of_the_regions_room():
+    fields = RegionSettings.model_fields
+    assert get_args(fields["method"].annotation) == METHODS
+    assert get_args(fields["preset"].annotation) == PRESETS
+    assert RegionMethod(**RegionSettings().model_dump()) == RegionMethod()

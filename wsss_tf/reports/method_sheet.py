@@ -1,4 +1,4 @@
-"""The method in pictures: photo, activations, CAMs, fused map, CRF, mask, predictions, truth."""
+"""The method in pictures: photo, activations, CAMs, regions, CRF, mask, predictions, truth."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from wsss_tf.data import DataSet, Photo, truth_pairs
 from wsss_tf.images import read_photo
 from wsss_tf.labels import LabelSpace
 from wsss_tf.masks import MaskMaker
 from wsss_tf.priors import scaled_cams
+from wsss_tf.regions.pictures import outlines
 from wsss_tf.reports.sheets import draw_sheet, heat, labelled, shrunk
 from wsss_tf.training import (
     Predictor,
@@ -22,31 +24,38 @@ from wsss_tf.training import (
     stage_side,
 )
 from wsss_tf.training.crf import on_cpu
+from wsss_tf.training.regions import RegionSource, region_source
 
 
-def step_pictures(maker: MaskMaker, photo: np.ndarray, tags: np.ndarray) -> dict[str, np.ndarray]:
+def step_pictures(
+    maker: MaskMaker, photo: np.ndarray, tags: np.ndarray, regions: RegionSource | None = None
+) -> dict[str, np.ndarray]:
     """Pictures of the steps from a photo to its mask, of the size at which the stage makes it.
 
     Args:
         maker: of kind "multi_class" or "foreground".
         photo: uint8 [H, W, 3].
         tags: float [K]; the CAM shown is the highest over the tags.
+        regions: of the maker's CRF, see `region_source`.
 
     Returns:
         uint8 [h, w, 3] by title, in order: photo, P_f, CAMs (absent for kind "foreground"), the
-        probability of not being background before the CRF and after it (absent without one), and
-        the mask.
+        probability of not being background, the outlines of the regions and that probability
+        after the CRF (absent without them), and the mask.
     """
-    photo = photo_within(photo, stage_side(maker)).numpy()
+    whole, photo = photo, photo_within(photo, stage_side(maker)).numpy()
+    layers = regions and regions(whole, photo.shape[:2])
     with on_cpu():
-        steps = maker.intermediates(photo, tags)
+        steps = maker.intermediates(photo, tags, layers)
     pictures = {"photo": photo, "activations": heat(photo, steps["foreground"].numpy())}
     if "cams" in steps:
         highest = _highest_cam(steps["cams"].numpy(), tags, photo.shape[:2])
         pictures["CAMs"] = heat(photo, highest)
-    for name, key in (("fused map", "probabilities"), ("CRF", "refined")):
-        if key in steps:
-            pictures[name] = heat(photo, 1.0 - steps[key].numpy()[..., 0])
+    pictures["fused map"] = _not_background(photo, steps["probabilities"])
+    if layers is not None:
+        pictures["regions"] = outlines(photo, layers)
+    if "refined" in steps:
+        pictures["CRF"] = _not_background(photo, steps["refined"])
     return {**pictures, "mask": labelled(photo, steps["mask"].numpy())}
 
 
@@ -66,10 +75,11 @@ def method_sheet(path: Path, runs: Mapping[str, RunFolder], *, rows: int = 6) ->
     dataset = open_run_data(run, split)
     chosen = _most_tags(dataset.split(split), rows)
     maker = mask_maker(run, dataset.labels)
-    predictors = [Predictor(run) for run in runs.values()]
+    predictors = [Predictor(run, keep_regions=True) for run in runs.values()]
+    regions = region_source(run, run.recipe.masks.crf, keep=True)
     pictures = []
     for photo, pixels, truth in _with_truth(dataset, split, chosen):
-        steps = step_pictures(maker, pixels, dataset.labels.tag_vector(photo.tags))
+        steps = step_pictures(maker, pixels, dataset.labels.tag_vector(photo.tags), regions)
         with on_cpu():
             predictions = [labelled(pixels, predictor(pixels)) for predictor in predictors]
         row = [*steps.values(), *predictions, labelled(pixels, truth)]
@@ -87,10 +97,11 @@ def mask_sheet(run: RunFolder, *, rows: int = 12) -> Path:
         photos[i] for i in np.linspace(0, len(photos) - 1, min(rows, len(photos))).astype(int)
     ]
     maker = mask_maker(run, dataset.labels)
+    regions = region_source(run, run.recipe.masks.crf, keep=True)
     pictures = []
     for photo in chosen:
         pixels = read_photo(photo.path, max_pixels=run.recipe.data.max_pixels)
-        steps = step_pictures(maker, pixels, dataset.labels.tag_vector(photo.tags))
+        steps = step_pictures(maker, pixels, dataset.labels.tag_vector(photo.tags), regions)
         pictures.append([shrunk(picture) for picture in steps.values()])
     return draw_sheet(
         run.stage("report") / "masks.png",
@@ -119,6 +130,10 @@ def _with_truth(
     for name, pixels, truth in truth_pairs(dataset, split):
         if name in by_id:
             yield by_id[name], pixels, truth
+
+
+def _not_background(photo: np.ndarray, probabilities: tf.Tensor) -> np.ndarray:
+    return heat(photo, 1.0 - probabilities.numpy()[..., 0])
 
 
 def _highest_cam(cams: np.ndarray, tags: np.ndarray, size: tuple[int, int]) -> np.ndarray:

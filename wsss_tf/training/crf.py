@@ -18,8 +18,11 @@ CRF_SIDE = 1024
 
 
 def dense_crf(settings: CrfSettings) -> DenseCRF:
-    """The layer that `settings` describe; their `unary` is for `crf.unary_energies`."""
-    return DenseCRF(**settings.model_dump(exclude={"unary"}))
+    """The layer that `settings` describe.
+
+    Their `unary` is for `crf.unary_energies`, and their `regions` are what it is called with.
+    """
+    return DenseCRF(**settings.model_dump(exclude={"unary", "regions"}))
 
 
 def inference_crf(recipe: Recipe, wanted: bool | None) -> CrfSettings | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from tqdm import tqdm
 
 from wsss_tf.data import DataSet, Photo, named_errors, photo_dataset
@@ -20,6 +21,7 @@ from wsss_tf.nets.weights import load_backbone
 from wsss_tf.training.crf import CRF_SIDE, dense_crf
 from wsss_tf.training.interrupt import stop_requested
 from wsss_tf.training.localize import load_cam_network
+from wsss_tf.training.regions import RegionsInPipeline, fill_regions, region_source
 from wsss_tf.training.run_folder import RunFolder
 
 STAGE = "masks"
@@ -39,8 +41,9 @@ def make_masks(run: RunFolder, dataset: DataSet) -> None:
     photos = dataset.photos[run.recipe.data.train_split]
     missing = [photo for photo in photos if not mask_path(folder, photo).exists()]
     if missing:
+        fill_regions(run, run.recipe.masks.crf, missing)
         with stop_requested() as stop:
-            for photo, mask in _made(mask_maker(run, dataset.labels), dataset, missing):
+            for photo, mask in _made(run, dataset, missing):
                 write_label_map(mask_path(folder, photo), mask)
                 if stop():
                     raise KeyboardInterrupt
@@ -93,18 +96,31 @@ def stage_side(maker: MaskMaker) -> int:
 
 
 def _made(
-    maker: MaskMaker, dataset: DataSet, photos: Sequence[Photo]
+    run: RunFolder, dataset: DataSet, photos: Sequence[Photo]
 ) -> Iterator[tuple[Photo, np.ndarray]]:
-    examples = photo_dataset(photos, dataset.labels, side=stage_side(maker)).map(
+    maker = mask_maker(run, dataset.labels)
+    examples = photo_dataset(photos, dataset.labels, side=stage_side(maker))
+    regions = region_source(run, run.recipe.masks.crf, keep=True)
+    added = regions and RegionsInPipeline(
+        regions, [photo.path for photo in photos], max_pixels=run.recipe.data.max_pixels
+    )
+    if added:
+        examples = examples.map(added).prefetch(1)
+    masks = examples.map(
         lambda example: {
             "index": example["index"],
-            "mask": maker(example["photo"], example["tags"]),
+            "mask": maker(example["photo"], example["tags"], example.get("regions")),
         }
     )
-    named = named_errors(examples.prefetch(1), photos)
-    for example in tqdm(named, total=len(photos), desc=STAGE, unit="photo"):
-        photo = photos[int(example["index"])]
-        yield photo, enlarged(example["mask"].numpy(), (photo.height, photo.width))
+    named = named_errors(masks.prefetch(1), photos)
+    try:
+        for example in tqdm(named, total=len(photos), desc=STAGE, unit="photo"):
+            photo = photos[int(example["index"])]
+            yield photo, enlarged(example["mask"].numpy(), (photo.height, photo.width))
+    except tf.errors.OpError:
+        if added and added.error:
+            raise added.error from None
+        raise
 
 
 def _index_row(photo: Photo, mask: np.ndarray, names: Sequence[str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from wsss_tf.errors import DataError
 from wsss_tf.images import enlarged, overlay, read_photo, write_label_map, write_photo
 from wsss_tf.priors import resize, size_within
 from wsss_tf.training.crf import CRF_SIDE, dense_crf, inference_crf, photo_within
+from wsss_tf.training.regions import region_source
 from wsss_tf.training.run_folder import RunFolder
 from wsss_tf.training.segment import load_segmentation_network
 
@@ -31,6 +32,8 @@ class Predictor:
         run: whose segment stage has at least one checkpoint.
         crf: whether a CRF over all classes sharpens the network's probabilities; None does as the
             recipe's `inference.crf` says.
+        keep_regions: whether to read and write the regions of the CRF in the run's
+            `regions_folder`, rather than to find them for each photo anew. No result changes.
 
     Attributes:
         crf: the settings of the CRF, or None.
@@ -39,18 +42,22 @@ class Predictor:
         CheckpointError: the run has no trained network, or one that the recipe does not describe.
     """
 
-    def __init__(self, run: RunFolder, *, crf: bool | None = None):
+    def __init__(self, run: RunFolder, *, crf: bool | None = None, keep_regions: bool = False):
         self.labels = run.labels
         self.max_pixels = run.recipe.data.max_pixels
         self.crf = inference_crf(run.recipe, crf)
         model = load_segmentation_network(run, self.labels.num_classes)
         side = min(run.recipe.augment.side or MAX_SIDE, MAX_SIDE)
         finish = _sharpened(self.crf) if self.crf else _plain
+        self._regions = region_source(run, self.crf, keep=keep_regions)
+        inputs = [tf.TensorSpec([None, None, 3], tf.uint8)]
+        if self._regions:
+            inputs.append(tf.TensorSpec([None, None, None], tf.int32))
 
-        @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
-        def probabilities(photo):
+        @tf.function(input_signature=inputs)
+        def probabilities(photo, *regions):
             seen = resize(tf.cast(photo, tf.float32)[None], _grid(photo, side))
-            return finish(photo, model(seen, training=False))
+            return finish(photo, model(seen, training=False), *regions)
 
         self._probabilities = probabilities
 
@@ -59,7 +66,10 @@ class Predictor:
 
         [h, w] is the photo's own grid, reduced where its longer side is above `GRID_SIDE`.
         """
-        return self._probabilities(photo).numpy()
+        if self._regions is None:
+            return self._probabilities(photo).numpy()
+        height, width = size_within(photo.shape[:2], CRF_SIDE).numpy().tolist()
+        return self._probabilities(photo, self._regions(photo, (height, width))).numpy()
 
     def __call__(self, photo: np.ndarray) -> np.ndarray:
         """uint8 [H, W, 3] RGB -> uint8 [H, W] label map in the photo's own grid."""
@@ -99,14 +109,18 @@ def _plain(photo: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return tf.nn.softmax(resize(logits, _grid(photo, GRID_SIDE)))[0]
 
 
-def _sharpened(settings: CrfSettings) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """The same as `_plain`, with a CRF over all classes in between."""
+def _sharpened(settings: CrfSettings) -> Callable[..., tf.Tensor]:
+    """The same as `_plain`, with a CRF over all classes in between, and regions for it."""
     crf = dense_crf(settings)
 
-    def probabilities(photo: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    def probabilities(
+        photo: tf.Tensor, logits: tf.Tensor, regions: tf.Tensor | None = None
+    ) -> tf.Tensor:
         reduced = photo_within(photo, CRF_SIDE)
         before = tf.nn.softmax(resize(logits, tf.shape(reduced)[:2]))[0]
-        after = crf(reduced, unary_energies(before, form=settings.unary))
+        unary = unary_energies(before, form=settings.unary)
+        given = None if regions is None else before
+        after = crf(reduced, unary, regions=regions, region_probabilities=given)
         return resize(after[None], _grid(photo, GRID_SIDE))[0]
 
     return probabilities

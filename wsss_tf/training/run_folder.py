@@ -19,7 +19,7 @@ from wsss_tf.files import lock, sha256, write_json, write_text
 from wsss_tf.labels import LabelSpace
 
 FORMAT = 1
-PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pillow")
+PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pillow", "scikit-image", "scipy")
 
 
 class RunFolder:
@@ -70,6 +70,11 @@ class RunFolder:
     def data_root(self) -> Path:
         """Where the photos are; scenes live inside the run unless the recipe says where."""
         return self.recipe.data.root or self.path / "data"
+
+    @property
+    def regions_folder(self) -> Path:
+        """Where the regions of photos are kept; runs may share it if the recipe says where."""
+        return self.recipe.data.regions_cache or self.path / "regions"
 
     def stage(self, name: str) -> Path:
         """Folder of "localize", "masks", "segment" or "report"."""
