@@ -8,6 +8,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections import deque
@@ -48,7 +49,7 @@ class _Worker:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _SERVE, str(theirs.fileno())],
                 env={**os.environ, **_ONE_THREAD, "PYTHONPATH": _import_path()},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # Nothing is written; it closes when this process dies.
                 pass_fds=(theirs.fileno(),),
                 process_group=0,
             )
@@ -64,7 +65,6 @@ class _Worker:
         try:
             return self.connection.recv()
         except (EOFError, ConnectionError):
-            self.connection.close()
             return None
 
     def _send(self, thing: object) -> None:
@@ -73,8 +73,12 @@ class _Worker:
             self.connection.send(thing)
 
     def ended(self) -> str:
-        """How the process, whose connection is closed, ended."""
-        status = self.process.wait()
+        """Waits until the process, whose connection is closed, has ended, and says how."""
+        self.connection.close()
+        self.process.wait()
+        if self.process.stdin:
+            self.process.stdin.close()
+        status = self.process.returncode
         return f"signal {-status}" if status < 0 else f"status {status}"
 
 
@@ -119,6 +123,7 @@ def serve(descriptor: int) -> None:
     """What a worker runs: it takes a function, then paths, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    threading.Thread(target=_end_with_caller, daemon=True).start()
     with Connection(descriptor) as connection:
         try:
             function = connection.recv()
@@ -128,6 +133,14 @@ def serve(descriptor: int) -> None:
                 connection.send(_sendable(outcome))
         except (EOFError, ConnectionError):
             return
+
+
+def _end_with_caller() -> None:
+    """Stops the work in the middle of a photo too when the caller dies."""
+    sys.stdin.buffer.read()
+    ident = threading.main_thread().ident
+    if ident is not None:
+        signal.pthread_kill(ident, signal.SIGTERM)
 
 
 def _shared(waiting: deque[Path], workers: list[_Worker]) -> Iterator[tuple[Path, Any]]:
@@ -151,8 +164,7 @@ def _shared(waiting: deque[Path], workers: list[_Worker]) -> Iterator[tuple[Path
                 worker.give(waiting.popleft())
             else:
                 workers.remove(worker)
-                worker.connection.close()
-                worker.process.wait()
+                worker.ended()
             if path is not None:
                 yield path, _result(outcome)
 
@@ -206,4 +218,4 @@ def _end(workers: Sequence[_Worker]) -> None:
             worker.process.wait(max(deadline - time.monotonic(), 0.0))
         except subprocess.TimeoutExpired:
             worker.process.kill()
-            worker.process.wait()
+        worker.ended()
