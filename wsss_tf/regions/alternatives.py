@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.segmentation import felzenszwalb, slic
 
+from wsss_tf.regions.grids import nearest
+
 ALGORITHM = 1
 """Raised with every change that gives other regions; part of a cache's keys."""
 
@@ -121,8 +123,4 @@ def _reduced(photo: NDArray[np.uint8], n: int) -> NDArray[np.uint8]:
 def _full_size(found: NDArray[np.integer], size: tuple[int, ...]) -> NDArray[np.int32]:
     """The labels renumbered 0..m-1, each pixel of `size` from its nearest."""
     ids = np.unique(found, return_inverse=True)[1].reshape(found.shape).astype(np.int32)
-    rows, columns = (
-        (2 * np.arange(new) + 1) * old // (2 * new)
-        for new, old in zip(size, ids.shape, strict=True)
-    )
-    return ids[rows[:, None], columns]
+    return nearest(ids, (size[0], size[1]))

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from wsss_tf.errors import DataError
 from wsss_tf.files import atomic_write
 from wsss_tf.images import read_photo
+from wsss_tf.regions.grids import nearest
 from wsss_tf.regions.method import RegionMethod
 from wsss_tf.regions.pool import map_files
 
@@ -68,7 +69,7 @@ class RegionCache:
             with atomic_write(path) as file:
                 np.savez_compressed(file, key=np.array(key), **arrays)
             layers = self.method.cut(arrays, shape)
-        return layers if size is None else _nearest(layers, size)
+        return layers if size is None else nearest(layers, size)
 
     def _kept(self, path: Path, key: str, shape: tuple[int, int]) -> NDArray[np.int32] | None:
         """The layers in the file; None where it is missing, damaged or another's."""
@@ -120,14 +121,3 @@ def fill_cache(
 
 def _fill(path: Path, *, cache: RegionCache, max_pixels: int) -> None:
     cache.layers(read_photo(path, max_pixels=max_pixels))
-
-
-def _nearest(layers: NDArray[np.int32], size: tuple[int, int]) -> NDArray[np.int32]:
-    """Each pixel of the new grid from the one its centre lies in, as `images.enlarged` does."""
-    if min(size) < 1:
-        raise ValueError(f"`size` must be a height and a width of 1 or more. Received: {size}.")
-    rows, columns = (
-        (2 * np.arange(new) + 1) * old // (2 * new)
-        for new, old in zip(size, layers.shape[1:], strict=True)
-    )
-    return np.ascontiguousarray(layers[:, rows[:, None], columns])

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsss_tf.regions import alternatives
+from wsss_tf.regions.grids import nearest
 
 _ALTERNATIVES: dict[str, Callable[[NDArray[np.uint8], int], NDArray[np.int32]]] = {
     "felzenszwalb": alternatives.felzenszwalb_regions,
@@ -102,9 +103,12 @@ class RegionMethod:
             )
         return layers.astype(np.int32)
 
-    def layers(self, photo: NDArray[np.uint8]) -> NDArray[np.int32]:
-        """The regions of `photo`, uint8 [H, W, 3] RGB, nothing kept: int32 [layers, H, W]."""
-        return self.cut(self.arrays(photo), photo.shape[:2])
+    def layers(
+        self, photo: NDArray[np.uint8], size: tuple[int, int] | None = None
+    ) -> NDArray[np.int32]:
+        """The regions of a photo, nothing kept; otherwise as `RegionCache.layers`."""
+        layers = self.cut(self.arrays(photo), photo.shape[:2])
+        return layers if size is None else nearest(layers, size)
 
 
 def _checked_counts(counts: object) -> tuple[int, ...]:
