@@ -15,6 +15,7 @@ from wsss_tf.data import Photo
 from wsss_tf.errors import DataProblems
 from wsss_tf.images import read_photo
 from wsss_tf.regions import RegionCache, RegionMethod, fill_cache
+from wsss_tf.regions.grids import nearest
 from wsss_tf.training.run_folder import RunFolder
 
 RegionSource = Callable[[NDArray[np.uint8], tuple[int, int]], NDArray[np.int32]]
@@ -39,7 +40,7 @@ def region_source(
     method = RegionMethod(**settings.regions.model_dump())
     if keep:
         return RegionCache(run.regions_folder, method).layers
-    return lambda photo, size: _nearest(method.layers(photo), size)
+    return lambda photo, size: nearest(method.layers(photo), size)
 
 
 def fill_regions(run: RunFolder, settings: CrfSettings | None, photos: Iterable[Photo]) -> None:
@@ -92,12 +93,3 @@ class RegionsInPipeline:
         except Exception as error:
             self.error = error
             raise
-
-
-def _nearest(layers: NDArray[np.int32], size: tuple[int, int]) -> NDArray[np.int32]:
-    """The grid that `RegionCache.layers` gives for a size, so that keeping changes no result."""
-    rows, columns = (
-        (2 * np.arange(new) + 1) * old // (2 * new)
-        for new, old in zip(size, layers.shape[1:], strict=True)
-    )
-    return np.ascontiguousarray(layers[:, rows[:, None], columns])
