@@ -32,6 +32,8 @@ def work(path):
         raise DataError("bad: is no photo")
     if path.name == "wrong":
         raise ZeroDivisionError("a fault of ours")
+    if path.name == "large":
+        raise MemoryError
     if path.name == "odd":
         raise Odd(1, 2)
     if path.name == "killed":
@@ -116,9 +118,18 @@ def test_an_error_that_cannot_be_sent_is_told_in_words(work):
         list(map_files(work, [Path("odd"), Path("odd")], processes=2))
 
 
-def test_processes_are_at_least_one(work):
+@pytest.mark.parametrize("processes", [0, -1])
+def test_processes_are_at_least_one(work, processes):
     with pytest.raises(ValueError, match="`processes` must be at least 1"):
-        list(map_files(work, [Path("a"), Path("b")], processes=-1))
+        list(map_files(work, [Path("a"), Path("b")], processes=processes))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_photo_that_memory_does_not_hold_is_its_own_error(work, processes):
+    found = dict(map_files(work, [Path("large"), Path("a")], processes=processes))
+    assert "too little memory" in str(found[Path("large")])
+    assert isinstance(found[Path("large")], DataError)
+    assert isinstance(found[Path("a")], tuple)
 
 
 def test_a_function_that_workers_cannot_import_is_an_error(work, tmp_path, capfd):

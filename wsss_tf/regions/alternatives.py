@@ -52,15 +52,15 @@ def felzenszwalb_regions(photo: NDArray[np.uint8], n: int) -> NDArray[np.int32]:
     goal = math.log(n)
     # (log scale, log count) of both ends, assumed; neither is ever run.
     low, high = (0.0, math.log(area / min_size)), (math.log(_LARGEST_STEP * area + 1.0), 0.0)
-    best, nearest = None, math.inf
+    best, least = np.zeros(reduced.shape[:2], np.int64), math.inf
     for _ in range(_RUNS):
         share = (low[1] - goal) / max(low[1] - high[1], 1e-9)
         scale = low[0] + min(max(share, 0.1), 0.9) * (high[0] - low[0])
         found = felzenszwalb(reduced, scale=math.exp(scale), sigma=_SIGMA, min_size=min_size)
         count = int(found.max()) + 1
         error = abs(math.log(count) - goal)
-        if error < nearest:
-            best, nearest = found, error
+        if error < least:
+            best, least = found, error
         if _close(count, n):
             break
         if count > n:
@@ -87,13 +87,13 @@ def slic_regions(photo: NDArray[np.uint8], n: int) -> NDArray[np.int32]:
     """
     reduced = _reduced(photo, n)
     area = reduced.shape[0] * reduced.shape[1]
-    best, nearest, asked = None, math.inf, min(n, area)
+    best, least, asked = np.zeros(reduced.shape[:2], np.int64), math.inf, min(n, area)
     for _ in range(_TRIES):
         found = slic(reduced, n_segments=asked, start_label=0)
         count = int(found.max()) + 1
         error = abs(math.log(count / n))
-        if error < nearest:
-            best, nearest = found, error
+        if error < least:
+            best, least = found, error
         if _close(count, n):
             break
         asked = min(max(round(asked * min(n / count, 4.0)), 1), area)

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,8 +67,9 @@ class RegionCache:
         layers = self._kept(path, key, shape)
         if layers is None:
             arrays = self.method.arrays(photo)
+            content: dict[str, Any] = {"key": np.array(key), **arrays}
             with atomic_write(path) as file:
-                np.savez_compressed(file, key=np.array(key), **arrays)
+                np.savez_compressed(file, **content)
             layers = self.method.cut(arrays, shape)
         return layers if size is None else nearest(layers, size)
 

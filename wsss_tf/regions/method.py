@@ -69,7 +69,7 @@ class RegionMethod:
         else:
             about = (self.method, alternatives.ALGORITHM, self.counts)
         digest = sha256(repr((*about, photo.dtype.str, photo.shape)).encode())
-        digest.update(np.ascontiguousarray(photo))
+        digest.update(np.ascontiguousarray(photo).data)
         return digest.hexdigest()
 
     def arrays(self, photo: NDArray[np.uint8]) -> dict[str, NDArray]:

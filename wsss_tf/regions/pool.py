@@ -100,12 +100,13 @@ def map_files(
         process that was killed gives a DataError for its file, and another takes its place.
 
     Raises:
+        ValueError: `processes` is below 1.
         RunError: no process can be started.
         Exception: whatever else `function` raises.
     """
-    count = min(processes or len(os.sched_getaffinity(0)), len(paths))
-    if count < 1 and paths:
+    if processes is not None and processes < 1:
         raise ValueError(f"`processes` must be at least 1. Received: processes={processes}.")
+    count = min(processes or _cpus(), len(paths))
     if count <= 1:
         for path in paths:
             yield path, _result(_outcome(function, path))
@@ -172,6 +173,8 @@ def _shared(waiting: deque[Path], workers: list[_Worker]) -> Iterator[tuple[Path
 def _outcome(function: Callable[[Path], Any], path: Path) -> _Outcome:
     try:
         return _Outcome(function(path), None)
+    except MemoryError:
+        return _Outcome(None, _killed(path, "too little memory"))
     except Exception as error:  # noqa: BLE001 (raised again where the caller is)
         return _Outcome(None, error)
 
@@ -201,6 +204,13 @@ def _killed(path: Path, ending: str) -> DataError:
         f"{path}: the process that worked on it ended with {ending}. Where memory ran out, use "
         "fewer processes (--processes 1), or reduce the photo."
     )
+
+
+def _cpus() -> int:
+    """Those that this process may use, which in a container are fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _import_path() -> str:
