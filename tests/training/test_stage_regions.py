@@ -1,7 +1,10 @@
 """Regions in the masks stage, predictions and scores: found once, kept, and given to the CRF."""
 
 import json
+import os
 import shutil
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -132,6 +135,22 @@ def test_an_interrupted_search_for_regions_goes_on(make, monkeypatch, tmp_path):
     kept = files(tmp_path / "run" / "regions")
     assert len(kept) == 5
     assert kept.items() <= files(make("run", REGIONS).path / "regions").items()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_search_for_regions_at_once(trained, dataset, monkeypatch, number):
+    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+
+    def endless(*arguments, **options):
+        os.kill(os.getpid(), number)
+        time.sleep(60)
+
+    monkeypatch.setattr("wsss_tf.training.regions.fill_cache", endless)
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        fill_regions(trained, trained.recipe.inference.crf, dataset.split("val"))
+    assert time.monotonic() - begun < 10
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
 def test_regions_that_are_lost_between_are_found_again(make, monkeypatch):

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run between two steps, so that what it saves is whole."""
+"""Ctrl-C and SIGTERM end a run where what it saves is whole."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -21,12 +22,27 @@ def stop_requested() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked.set()
 
+    with _handler(ask):
+        yield asked.is_set
+
+
+def stop_at_once() -> contextlib.AbstractContextManager[None]:
+    """Ctrl-C and SIGTERM raise KeyboardInterrupt: for work that may end anywhere and cleans up.
+
+    SIGTERM would end the process without that, and a job in the background is deaf to Ctrl-C.
+    """
+    return _handler(signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def _handler(handler: Callable[[int, Any], None]) -> Iterator[None]:
+    """Handles both signals; outside the main thread, where Python cannot, does nothing."""
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield
         return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield asked.is_set
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in before.items():
+            signal.signal(number, old)

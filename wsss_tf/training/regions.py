@@ -16,6 +16,7 @@ from wsss_tf.errors import DataProblems
 from wsss_tf.images import read_photo
 from wsss_tf.regions import RegionCache, RegionMethod, fill_cache
 from wsss_tf.regions.grids import nearest
+from wsss_tf.training.interrupt import stop_at_once
 from wsss_tf.training.run_folder import RunFolder
 
 RegionSource = Callable[[NDArray[np.uint8], tuple[int, int]], NDArray[np.int32]]
@@ -52,12 +53,13 @@ def fill_regions(run: RunFolder, settings: CrfSettings | None, photos: Iterable[
     """
     if settings is None or settings.regions is None:
         return
-    problems = fill_cache(
-        [photo.path for photo in photos],
-        run.regions_folder,
-        RegionMethod(**settings.regions.model_dump()),
-        max_pixels=run.recipe.data.max_pixels,
-    )
+    with stop_at_once():
+        problems = fill_cache(
+            [photo.path for photo in photos],
+            run.regions_folder,
+            RegionMethod(**settings.regions.model_dump()),
+            max_pixels=run.recipe.data.max_pixels,
+        )
     if problems:
         raise DataProblems([str(problem) for problem in problems])
 
