@@ -79,7 +79,7 @@ def wait_for(folder: Path, pattern: str, count: int) -> list[int]:
     pytest.fail(f"{count} files {pattern} did not come")
 
 
-def test_every_path_is_done_once_and_bad_ones_do_not_stop_the_others(work):
+def test_every_path_is_done_once_and_bad_ones_do_not_stop_the_others(work, capfd):
     paths = [Path(name) for name in ("a", "bad", "b", "c", "killed", "d")]
     found = dict(map_files(work, paths, processes=2))
     assert sorted(found) == sorted(paths)
@@ -91,6 +91,7 @@ def test_every_path_is_done_once_and_bad_ones_do_not_stop_the_others(work):
         pid, *threads = found[Path(name)]
         assert pid != os.getpid()
         assert threads == ["1", "1"]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_all_workers_may_be_killed(work):

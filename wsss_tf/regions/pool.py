@@ -138,7 +138,8 @@ def serve(descriptor: int) -> None:
 
 def _end_with_caller() -> None:
     """Stops the work in the middle of a photo too when the caller dies."""
-    sys.stdin.buffer.read()
+    # Not `sys.stdin`, whose lock this thread would hold while the interpreter shuts down.
+    os.read(0, 1)
     ident = threading.main_thread().ident
     if ident is not None:
         signal.pthread_kill(ident, signal.SIGTERM)
