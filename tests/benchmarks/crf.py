@@ -22,7 +22,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-Row = dict[str, Any]
+from reporting import Row, table
+
 MODES = ("pydensecrf", "lattice", "fast", "dense")
 # height, width, labels, allowed megabytes.
 MEMORY = ((375, 500, 21, 500), (1500, 2000, 4, 3500))
@@ -190,22 +191,6 @@ def sections(real: Path, options: argparse.Namespace) -> Iterator[tuple[str, Ite
         from crf_masks import mask_rows
 
         yield f"Foreground masks of {options.masks} photos", mask_rows(real, options)
-
-
-def table(rows: list[Row]) -> str:
-    """Aligned columns, in the order in which rows first name them, the goal last."""
-    columns = [*dict.fromkeys(key for row in rows for key in row if key != "goal")]
-    columns += ["goal"] * any(row.get("goal") for row in rows)
-    cells = [columns, *([_text(row.get(column)) for column in columns] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
-    return "\n".join(lines) + "\n"
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from crf_cases import Case
 from exact_mean_field import Kernels
+from reporting import memory_kb
 
 from wsss_tf.crf import DenseCRF
 
@@ -94,16 +95,10 @@ def measured(
 def peak_mb(name: str, case_of: Callable[[], Case]) -> int:
     """Megabytes by which two calls raise this process above what it held once it had imported.
 
-    The case is made after the first reading: its arrays count. `ru_maxrss` would not do: a process
-    starts with that of the one which started it.
+    The case is made after the first reading: its arrays count.
     """
-    before = _status("VmRSS")
+    before = memory_kb("VmRSS")
     run = prepared(name, case_of())
     run()
     run()
-    return (_status("VmHWM") - before) // 1024
-
-
-def _status(key: str) -> int:
-    with open("/proc/self/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith(f"{key}:"))
+    return (memory_kb("VmHWM") - before) // 1024
