@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsss_tf.regions import alternatives
+from wsss_tf.regions.crisp import region_tree
 from wsss_tf.regions.grids import nearest
+from wsss_tf.regions.settings import ALGORITHM, PRESETS
+from wsss_tf.regions.tree import RegionTree
 
 _ALTERNATIVES: dict[str, Callable[[NDArray[np.uint8], int], NDArray[np.int32]]] = {
     "felzenszwalb": alternatives.felzenszwalb_regions,
@@ -40,14 +43,13 @@ class RegionMethod:
     counts: tuple[int, ...] = (25, 100, 400)
 
     def __post_init__(self) -> None:
-        presets = ("fast", "default", "accurate")
         if self.method not in METHODS:
             raise ValueError(
                 f"`method` must be one of {', '.join(METHODS)}. Received: method={self.method!r}."
             )
-        if self.preset not in presets:
+        if self.preset not in PRESETS:
             raise ValueError(
-                f"`preset` must be one of {', '.join(presets)}. Received: preset={self.preset!r}."
+                f"`preset` must be one of {', '.join(PRESETS)}. Received: preset={self.preset!r}."
             )
         if self.method != "crisp" and self.preset != "default":
             raise ValueError(
@@ -63,8 +65,6 @@ class RegionMethod:
         crisp, whose tree serves any counts, and the counts of the others.
         """
         if self.method == "crisp":
-            from wsss_tf.regions import ALGORITHM
-
             about: tuple[object, ...] = ("crisp", ALGORITHM, self.preset)
         else:
             about = (self.method, alternatives.ALGORITHM, self.counts)
@@ -75,8 +75,6 @@ class RegionMethod:
     def arrays(self, photo: NDArray[np.uint8]) -> dict[str, NDArray]:
         """Everything that is worth keeping of `photo`, uint8 [H, W, 3]: a file's content."""
         if self.method == "crisp":
-            from wsss_tf.regions import region_tree
-
             return region_tree(photo, preset=self.preset).arrays()
         find = _ALTERNATIVES[self.method]
         layers = np.stack([find(photo, count) for count in self.counts])
@@ -89,8 +87,6 @@ class RegionMethod:
             ValueError: the arrays are not those of such a photo.
         """
         if self.method == "crisp":
-            from wsss_tf.regions import RegionTree
-
             tree = RegionTree.from_arrays(arrays)
             if tuple(tree.shape) != tuple(shape):
                 raise ValueError(f"The tree must be of {list(shape)}. Received: {tree.shape}.")

@@ -16,6 +16,7 @@ from wsss_tf.errors import DataError
 from wsss_tf.images import MAX_PIXELS, read_note, read_photo, write_grey, write_photo
 from wsss_tf.regions.method import RegionMethod
 from wsss_tf.regions.pool import map_files
+from wsss_tf.regions.tree import RegionTree
 
 _LINE = np.array([255, 230, 40], np.float32)
 _FAINTEST = 0.45
@@ -116,8 +117,6 @@ def _boundaries(
     """Heights of the crisp tree's boundaries; of other methods, in how many layers one is."""
     heights: Any
     if method.method == "crisp":
-        from wsss_tf.regions import RegionTree
-
         heights = RegionTree.from_arrays(arrays).ultrametric()
     else:
         heights = np.mean([_parted(labels) for labels in layers], axis=0)

@@ -1,0 +1,157 @@
+"""Crisp boundaries and regions of a photo, from start to end."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from wsss_tf.regions.affinity import affinity_matrix
+from wsss_tf.regions.features import block_mean, feature_maps
+from wsss_tf.regions.grids import bilinear, nearest
+from wsss_tf.regions.merging import merge
+from wsss_tf.regions.oriented import boundary_energy
+from wsss_tf.regions.settings import CrispSettings, settings_of
+from wsss_tf.regions.spectral import eigenvectors
+from wsss_tf.regions.thinning import thinned
+from wsss_tf.regions.tree import RegionTree
+from wsss_tf.regions.watershed import basins
+
+# Larger photos are worked at a whole fraction of their size: time and memory stay bounded.
+MAX_PIXELS = 2_000_000
+# Smaller photos get a border while slow modes are sought: filters and grids need some room.
+_LEAST_SIDE = 24
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def _one_thread(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Runs a function with BLAS on one thread: the same bits however many cores there are."""
+
+    @functools.wraps(function)
+    def limited(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with _libraries().limit(limits=1):
+            return function(*args, **kwargs)
+
+    return limited
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+@_one_thread
+def boundary_map(photo: NDArray[np.uint8], *, preset: str = "default") -> NDArray[np.float32]:
+    """How likely a boundary between things runs through each pixel, thinned to its crest.
+
+    Args:
+        photo: uint8 [H, W, 3], RGB, of any size.
+        preset: "fast", "default" or "accurate".
+
+    Returns:
+        float32 [H, W] in 0..1: e / (1 + e) of the boundary energy e across the best of eight
+        directions, 0 beside a crest.
+
+    Raises:
+        ValueError: for another photo or preset.
+
+    Source: Isola, Zoran, Krishnan, Adelson, "Crisp boundary detection using pointwise mutual
+    information", ECCV 2014; see `oriented.boundary_energy` for what is added.
+    """
+    _, energy = _energy(photo, preset)
+    return nearest(thinned(energy), photo.shape[:2])
+
+
+@_one_thread
+def region_tree(photo: NDArray[np.uint8], *, preset: str = "default") -> RegionTree:
+    """The regions of a photo at every fineness.
+
+    Photos above 2 megapixels are worked at a half, a third, ... of their size; labels come at the
+    photo's own.
+
+    Args:
+        photo: uint8 [H, W, 3], RGB, of any size.
+        preset: "fast", "default" or "accurate".
+
+    Raises:
+        ValueError: for another photo or preset.
+
+    Source: as `boundary_map`; Arbelaez et al., PAMI 2011, for the watershed and the tree.
+    """
+    worked, energy = _energy(photo, preset)
+    finest = basins(worked, energy)
+    return RegionTree(finest.labels, *merge(finest), photo.shape[:2])
+
+
+def regions(
+    photo: NDArray[np.uint8], n: Sequence[int] = (25, 100, 400), *, preset: str = "default"
+) -> NDArray[np.int32]:
+    """Layers of regions of a photo, the coarser unions of the finer: for a CRF's region term.
+
+    Args:
+        photo: uint8 [H, W, 3], RGB, of any size.
+        n: how many regions each layer has; where the photo has fewer finest ones, these.
+        preset: "fast", "default" or "accurate".
+
+    Returns:
+        int32 [layers, H, W], ids from 0 in each layer.
+
+    Raises:
+        ValueError: for another photo or preset, or a number below 1.
+    """
+    return region_tree(photo, preset=preset).layers(n)
+
+
+def _energy(photo: NDArray[np.uint8], preset: str) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """The photo as it is worked, uint8 [h, w, 3], and its energy, float32 [8, h, w]."""
+    _check(photo)
+    settings = settings_of(preset)
+    worked = _bounded(photo)
+    height, width = worked.shape[:2]
+    missing = [max(_LEAST_SIDE - side, 0) for side in (height, width)]
+    room = np.pad(worked, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
+    coarse = _coarse_energy(room, settings)
+    # Blocks that reach over the border are whole in the coarse grid: cut after enlarging.
+    whole = (settings.scale * coarse.shape[1], settings.scale * coarse.shape[2])
+    return worked, bilinear(coarse, whole)[:, :height, :width]
+
+
+def _coarse_energy(photo: NDArray[np.uint8], settings: CrispSettings) -> NDArray[np.float32]:
+    """The energy in the grid that the graph of pixels is built in."""
+    maps = feature_maps(photo, settings.scale)
+    affinity = affinity_matrix(maps, radius=settings.radius, codes=settings.codes)
+    values, vectors = eigenvectors(
+        affinity, maps[0].shape[:2], count=settings.eigenvectors, nodes=settings.nodes
+    )
+    colours = block_mean(photo.astype(np.float32) / 255.0, settings.scale)
+    return boundary_energy(values, vectors, colours)
+
+
+def _bounded(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = photo.shape[:2]
+    part = int(np.ceil(np.sqrt(height * width / MAX_PIXELS)))
+    if part <= 1:
+        return photo
+    rows = [block_mean(photo[top : top + part], part) for top in range(0, height, part)]
+    return np.rint(np.concatenate(rows)).astype(np.uint8)
+
+
+def _check(photo: NDArray[np.uint8]) -> None:
+    if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8:
+        raise ValueError(
+            "`photo` must be a uint8 array of values 0..255. Received: "
+            f"{getattr(photo, 'dtype', type(photo).__name__)}. "
+            "skimage.util.img_as_ubyte converts other types."
+        )
+    if photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
+        raise ValueError(
+            "`photo` must have the shape [height, width, 3], RGB, with a pixel or more. "
+            f"Received: photo.shape={photo.shape}. "
+            "skimage.color.gray2rgb and rgba2rgb convert grey photos and those with transparency."
+        )
