@@ -21,7 +21,7 @@ COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 33, 40, 50, 65, 80, 100, 140
 FELZENSZWALB = [(sigma, size) for sigma in (0.5, 0.8) for size in (20, 50)]
 FELZENSZWALB_SCALES = [float(scale) for scale in np.geomspace(100, 10000, 10).round()]
 SLIC_COMPACTNESS = (10.0, 20.0)
-SLIC_SEGMENTS = (8, 15, 30, 60, 120, 200, 350)
+SLIC_SEGMENTS = (4, 8, 15, 30, 60, 120, 200, 350)
 
 
 class Method(Protocol):
