@@ -14,8 +14,8 @@ from wsss_tf.regions.affinity import affinity_matrix
 from wsss_tf.regions.features import block_mean, feature_maps
 from wsss_tf.regions.grids import bilinear, nearest
 from wsss_tf.regions.merging import merge
-from wsss_tf.regions.oriented import boundary_energy
-from wsss_tf.regions.settings import CrispSettings, settings_of
+from wsss_tf.regions.oriented import boundary_energy, spectral_strength
+from wsss_tf.regions.settings import SpectralScale, spectral_scales
 from wsss_tf.regions.spectral import eigenvectors
 from wsss_tf.regions.thinning import thinned
 from wsss_tf.regions.tree import RegionTree
@@ -24,7 +24,9 @@ from wsss_tf.regions.watershed import basins
 # Larger photos are worked at a whole fraction of their size: time and memory stay bounded.
 MAX_PIXELS = 2_000_000
 # Smaller photos get a border while slow modes are sought: filters and grids need some room.
-_LEAST_SIDE = 24
+_LEAST_SIDE = 32
+# Colours are looked at in blocks of this side: finer ones see the grain of photos.
+_COLOUR_SCALE = 2
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -111,26 +113,31 @@ def regions(
 def _energy(photo: NDArray[np.uint8], preset: str) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """The photo as it is worked, uint8 [h, w, 3], and its energy, float32 [8, h, w]."""
     _check(photo)
-    settings = settings_of(preset)
+    scales = spectral_scales(preset)
     worked = _bounded(photo)
     height, width = worked.shape[:2]
     missing = [max(_LEAST_SIDE - side, 0) for side in (height, width)]
     room = np.pad(worked, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
-    coarse = _coarse_energy(room, settings)
-    # Blocks that reach over the border are whole in the coarse grid: cut after enlarging.
-    whole = (settings.scale * coarse.shape[1], settings.scale * coarse.shape[2])
-    return worked, bilinear(coarse, whole)[:, :height, :width]
+    coarse = _coarse_energy(room, scales)
+    return worked, bilinear(coarse, (height, width), block=_COLOUR_SCALE)
 
 
-def _coarse_energy(photo: NDArray[np.uint8], settings: CrispSettings) -> NDArray[np.float32]:
-    """The energy in the grid that the graph of pixels is built in."""
-    maps = feature_maps(photo, settings.scale)
-    affinity = affinity_matrix(maps, radius=settings.radius, codes=settings.codes)
-    values, vectors = eigenvectors(
-        affinity, maps[0].shape[:2], count=settings.eigenvectors, nodes=settings.nodes
-    )
-    colours = block_mean(photo.astype(np.float32) / 255.0, settings.scale)
-    return boundary_energy(values, vectors, colours)
+def _coarse_energy(
+    photo: NDArray[np.uint8], scales: Sequence[SpectralScale]
+) -> NDArray[np.float32]:
+    """The energy in the grid of the colours."""
+    colours = block_mean(photo.astype(np.float32) / 255.0, _COLOUR_SCALE)
+    grid = colours.shape[:2]
+    spectral = []
+    for part in scales:
+        maps = feature_maps(photo, part.scale)
+        affinity = affinity_matrix(maps, radius=part.radius, codes=part.codes)
+        values, vectors = eigenvectors(
+            affinity, maps[0].shape[:2], count=part.eigenvectors, nodes=part.nodes
+        )
+        strength = spectral_strength(values, vectors)
+        spectral.append(bilinear(strength, grid, block=part.scale / _COLOUR_SCALE))
+    return boundary_energy(spectral, colours)
 
 
 def _bounded(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:

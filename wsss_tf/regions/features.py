@@ -46,8 +46,12 @@ def block_mean(image: NDArray, scale: int) -> NDArray[np.float32]:
     height, width, channels = image.shape
     rows, columns = -(-height // scale), -(-width // scale)
     missing = ((0, rows * scale - height), (0, columns * scale - width), (0, 0))
-    whole = np.pad(image, missing, mode="edge").astype(np.float32)
-    return whole.reshape(rows, scale, columns, scale, channels).mean(axis=(1, 3))
+    whole = np.pad(image, missing, mode="edge")
+    total = np.zeros((rows, columns, channels), np.float32)
+    for down in range(scale):
+        for right in range(scale):
+            total += whole[down::scale, right::scale]
+    return total / np.float32(scale * scale)
 
 
 def _root_deviation(channel: NDArray[np.float32], window: int) -> NDArray[np.float32]:
@@ -59,10 +63,10 @@ def _root_deviation(channel: NDArray[np.float32], window: int) -> NDArray[np.flo
 
 def _principal(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Channels rotated to their principal axes, the widest first, around 0."""
-    pixels = image.reshape(-1, image.shape[-1]).astype(np.float64)
-    pixels -= pixels.mean(axis=0)
-    _, axes = np.linalg.eigh(pixels.T @ pixels)
-    return (pixels @ axes[:, ::-1]).reshape(image.shape).astype(np.float32)
+    pixels = image.reshape(-1, image.shape[-1])
+    pixels = pixels - pixels.mean(axis=0, dtype=np.float64).astype(np.float32)
+    _, axes = np.linalg.eigh((pixels.T @ pixels).astype(np.float64))
+    return (pixels @ axes[:, ::-1].astype(np.float32)).reshape(image.shape)
 
 
 def _unit(image: NDArray[np.float32]) -> NDArray[np.float32]:

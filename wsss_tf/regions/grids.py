@@ -35,23 +35,26 @@ def nearest(labels: NDArray[Scalar], size: tuple[int, int]) -> NDArray[Scalar]:
     return np.ascontiguousarray(labels[..., rows[:, None], columns])
 
 
-def bilinear(image: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Values in another grid, between the four pixel centres around; the border's repeat.
+def bilinear(
+    image: NDArray[np.float32], size: tuple[int, int], *, block: float
+) -> NDArray[np.float32]:
+    """Values of square blocks in a finer grid, between the four block centres around a pixel.
 
     Args:
-        image: float32 [..., H, W].
+        image: float32 [..., H, W]; the last blocks may reach over the finer grid's end.
         size: (height, width) of the result.
+        block: the side of a block, in pixels of the result.
 
     Returns:
-        float32 [..., height, width].
+        float32 [..., height, width]; outside the outermost centres their values go on.
     """
     for axis, new in zip((-2, -1), size, strict=True):
-        old = image.shape[axis]
-        place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0.0, old - 1.0)
+        last = image.shape[axis] - 1
+        place = np.clip((np.arange(new) + 0.5) / block - 0.5, 0.0, last)
         low = place.astype(np.int64)
         share = (place - low).astype(np.float32)
         if axis == -2:
             share = share[:, None]
         first = np.take(image, low, axis=axis)
-        image = first + share * (np.take(image, np.minimum(low + 1, old - 1), axis=axis) - first)
+        image = first + share * (np.take(image, np.minimum(low + 1, last), axis=axis) - first)
     return image

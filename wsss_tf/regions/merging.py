@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +19,14 @@ _LEAST_NOTICED = 4.0
 # A hundredth of the photo and a difference of colours of 20 leave the boundary's strength alone.
 _USUAL_AREA = 0.01
 _USUAL_COLOUR = 400.0
+_GONE = (0.0, 0, 0.0, inf)
 
 
 class _Merger:
     """Regions, their neighbours and the queue of pairs, cheapest first.
+
+    A pair whose priority has risen keeps its place until it is reached and queued again: merging
+    only raises most priorities, several times before a pair's turn comes.
 
     Args:
         basins: where merging starts.
@@ -29,20 +35,24 @@ class _Merger:
     def __init__(self, basins: Basins) -> None:
         self.areas = (basins.areas / (basins.areas.sum() * _USUAL_AREA)).tolist()
         self.colours = basins.colours.tolist()
-        # Of each region: neighbour -> (summed strength, length, priority).
-        self.near: list[dict[int, tuple[float, int, float]]] = [{} for _ in self.areas]
+        # Of each region: neighbour -> (summed strength, length, priority, priority when queued).
+        self.near: list[dict[int, tuple[float, int, float, float]]] = [{} for _ in self.areas]
         self.queue: list[tuple[float, int, int]] = []
         columns = (*basins.pairs.T, basins.strengths, basins.lengths)
         for one, other, strength, length in zip(*(c.tolist() for c in columns), strict=True):
-            self.near[one][other] = self.near[other][one] = (strength, length, -1.0)
-            self._rank(one, other)
+            self.near[one][other] = self.near[other][one] = (strength, length, inf, inf)
+        for one, near in enumerate(self.near):
+            self._rank(one, [other for other in near if one < other])
 
     def merge_cheapest(self) -> tuple[int, int, float] | None:
         """(region kept, region that it takes in, priority), or None where one is left."""
         while self.queue:
-            priority, one, other = heapq.heappop(self.queue)
-            # Entries of regions that are gone, or ranked anew since, stay in the queue.
-            if self.near[one].get(other, (0.0, 0, -1.0))[2] != priority:
+            place, one, other = heapq.heappop(self.queue)
+            strength, length, priority, queued = self.near[one].get(other, _GONE)
+            if queued != place:  # The pair is gone, or stands at another place.
+                continue
+            if priority > place:
+                self._queue(one, other, strength, length, priority)
                 continue
             if len(self.near[one]) < len(self.near[other]):
                 one, other = other, one
@@ -60,35 +70,39 @@ class _Merger:
         self.areas[kept] = area
         near = self.near[kept]
         del near[gone]
-        for other, (strength, length, priority) in self.near[gone].items():
+        for other, (strength, length, _, _) in self.near[gone].items():
             if other == kept:
                 continue
             del self.near[other][gone]
+            queued = inf
             if other in near:
-                strength, length = strength + near[other][0], length + near[other][1]
-                priority = near[other][2]
-            else:
-                priority = -1.0
-            near[other] = self.near[other][kept] = (strength, length, priority)
+                common, pixels, _, queued = near[other]
+                strength, length = strength + common, length + pixels
+            near[other] = (strength, length, inf, queued)
         self.near[gone] = {}
-        for other in near:
-            self._rank(kept, other)
+        self._rank(kept, near)
 
-    def _rank(self, one: int, other: int) -> None:
-        """Queues a pair by its priority, unless it stands there already."""
-        strength, length, before = self.near[one][other]
-        (l1, a1, b1), (l2, a2, b2) = self.colours[one], self.colours[other]
-        apart = (l1 - l2) ** 2 + (a1 - a2) ** 2 + (b1 - b2) ** 2
-        area = min(self.areas[one], self.areas[other])
-        priority = (
-            strength / length
-            * area**_AREA_POWER
-            * ((apart + _LEAST_NOTICED) / _USUAL_COLOUR) ** _COLOUR_POWER
-        )  # fmt: skip
-        if priority != before:
-            self.near[one][other] = self.near[other][one] = (strength, length, priority)
-            entry = (priority, one, other) if one < other else (priority, other, one)
-            heapq.heappush(self.queue, entry)
+    def _rank(self, one: int, others: Iterable[int]) -> None:
+        """Gives pairs of a region their priority. Most of the time goes here."""
+        near, area = self.near[one], self.areas[one]
+        l1, a1, b1 = self.colours[one]
+        for other in others:
+            strength, length, _, queued = near[other]
+            l2, a2, b2 = self.colours[other]
+            apart = (l1 - l2) ** 2 + (a1 - a2) ** 2 + (b1 - b2) ** 2
+            colour = ((apart + _LEAST_NOTICED) / _USUAL_COLOUR) ** _COLOUR_POWER
+            smaller = min(area, self.areas[other])
+            priority = strength / length * smaller**_AREA_POWER * colour
+            if priority < queued:
+                self._queue(one, other, strength, length, priority)
+            else:
+                near[other] = self.near[other][one] = (strength, length, priority, queued)
+
+    def _queue(self, one: int, other: int, strength: float, length: int, priority: float) -> None:
+        state = (strength, length, priority, priority)
+        self.near[one][other] = self.near[other][one] = state
+        pair = (one, other) if one < other else (other, one)
+        heapq.heappush(self.queue, (priority, *pair))
 
 
 def merge(basins: Basins) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import scipy.ndimage as ndi
 from numpy.typing import NDArray
@@ -13,37 +15,55 @@ _SIGMA = 1.0
 _TYPICAL_SPECTRAL = 0.37
 _TYPICAL_COLOUR = 18.7
 _BORDER = 0.03
+# A squared change in L*a*b* that is nobody's colour.
+_ROUNDING = 1e-4
 
 
 def boundary_energy(
-    eigenvalues: NDArray[np.float32],
-    eigenvectors: NDArray[np.float32],
-    colours: NDArray[np.float32],
+    spectral: Sequence[NDArray[np.float32]], colours: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Strength of a boundary across each direction, at each pixel.
 
         E_o = (S_o^2 C_o)^(1/3)
 
-    S is the spectral strength, which knows objects; C the change of colour, which knows to the
-    pixel where they end. Orientation o stands for the change along o pi / 8 from the right, down.
+    S is the spectral strength, which knows objects: the geometric mean of several scales'. C is the
+    change of colour, which knows to the pixel where they end. Orientation o stands for the change
+    along o pi / 8 from the right, down.
 
     Args:
-        eigenvalues: [k], above 0.
-        eigenvectors: [k, h, w].
+        spectral: float32 [8, h, w] of each scale, as `spectral_strength`, in the same grid.
         colours: float32 [h, w, 3], RGB in 0..1.
 
     Returns:
         float32 [8, h, w], 0 or more; about 1 on the strongest boundaries of a usual photo.
 
-    Source: Isola et al., ECCV 2014, Sec. 3.3; Arbelaez et al., PAMI 2011, Eq. 14 for S. C and the
-    product are this package's own.
+    Source: Isola et al., ECCV 2014, Sec. 3.3, for S of several scales. C and the product are this
+    package's own.
     """
-    spectral = _spectral_strength(eigenvalues, eigenvectors)
-    return np.cbrt(spectral * spectral * _colour_strength(colours))
+    strength = spectral[0]
+    for other in spectral[1:]:
+        strength = strength * other
+    if len(spectral) != 2:
+        strength = strength ** np.float32(2.0 / len(spectral))
+    return np.cbrt(strength * _colour_strength(colours))
 
 
-def _spectral_strength(values: NDArray, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean over eigenvectors of |d v / d o|, v of range 1, weighed by 1 / sqrt(lambda)."""
+def spectral_strength(
+    values: NDArray[np.float32], vectors: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """How fast the slow modes change along each direction.
+
+        S_o = mean_k |d v_k / d o| / sqrt(lambda_k), v_k scaled to a range of 1
+
+    Args:
+        values: lambda, [k], above 0.
+        vectors: v, [k, h, w].
+
+    Returns:
+        float32 [8, h, w], 0 or more.
+
+    Source: Arbelaez et al., PAMI 2011, Eq. 14.
+    """
     strength = np.zeros((ORIENTATIONS, *vectors.shape[1:]), np.float32)
     for value, vector in zip(values, vectors, strict=True):
         spread = float(vector.max() - vector.min()) * np.sqrt(float(value))
@@ -56,13 +76,14 @@ def _spectral_strength(values: NDArray, vectors: NDArray[np.float32]) -> NDArray
 
 
 def _colour_strength(colours: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The length of d Lab / d o."""
+    """The length of d Lab / d o; 0 where it is no more than rounding."""
     lab = rgb2lab(colours).astype(np.float32)
     squared = np.zeros((ORIENTATIONS, *lab.shape[:2]), np.float32)
     for channel in range(3):
         right, down = _gradient(lab[..., channel])
         for index, (cosine, sine) in enumerate(_directions()):
             squared[index] += (cosine * right + sine * down) ** 2
+    squared[squared < _ROUNDING] = 0.0
     return np.sqrt(squared) * np.float32(1.0 / _TYPICAL_COLOUR)
 
 

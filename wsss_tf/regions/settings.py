@@ -9,11 +9,11 @@ ALGORITHM = 1
 
 
 @dataclass(frozen=True)
-class CrispSettings:
-    """Numbers that a preset sets.
+class SpectralScale:
+    """A graph of pixels whose slow modes are sought.
 
     Attributes:
-        scale: the photo is worked at 1/scale of its size, up to the watershed.
+        scale: the photo is worked at 1/scale of its size.
         radius: of the affinity's neighbourhood, in worked pixels.
         codes: at most so many cells of each feature space carry the joint density.
         eigenvectors: of the affinity, the constant one included.
@@ -28,15 +28,21 @@ class CrispSettings:
 
 
 _PRESETS = {
-    "fast": CrispSettings(scale=3, radius=3, codes=256, eigenvectors=32, nodes=1500),
-    "default": CrispSettings(scale=2, radius=3, codes=384, eigenvectors=50, nodes=1500),
-    "accurate": CrispSettings(scale=2, radius=5, codes=512, eigenvectors=100, nodes=6000),
+    "fast": (SpectralScale(scale=3, radius=3, codes=256, eigenvectors=32, nodes=1500),),
+    "default": (
+        SpectralScale(scale=3, radius=3, codes=256, eigenvectors=32, nodes=1500),
+        SpectralScale(scale=4, radius=3, codes=256, eigenvectors=32, nodes=1000),
+    ),
+    "accurate": (
+        SpectralScale(scale=2, radius=5, codes=384, eigenvectors=50, nodes=6000),
+        SpectralScale(scale=4, radius=3, codes=256, eigenvectors=32, nodes=6000),
+    ),
 }
 PRESETS = tuple(_PRESETS)
 
 
-def settings_of(preset: str) -> CrispSettings:
-    """The numbers of a preset.
+def spectral_scales(preset: str) -> tuple[SpectralScale, ...]:
+    """The scales of a preset, finest first.
 
     Raises:
         ValueError: there is none of that name.

@@ -13,7 +13,7 @@ from skimage.segmentation import watershed
 from wsss_tf.regions.oriented import ORIENTATIONS
 
 # Of the relief, in pixels of the photo: fewer basins of noise.
-_SMOOTHING = 0.7
+_SMOOTHING = 1.2
 
 
 class Basins(NamedTuple):
@@ -49,7 +49,9 @@ def basins(photo: NDArray[np.uint8], energy: NDArray[np.float32]) -> Basins:
     Source: Arbelaez et al., PAMI 2011, Sec. 4 (oriented watershed transform).
     """
     relief = ndi.gaussian_filter(energy.max(axis=0), _SMOOTHING)
-    labels = (watershed(relief) - 1).astype(np.int32)
+    # A flat relief has no minimum to flood from.
+    flat = relief.max() == relief.min()
+    labels = np.zeros(relief.shape, np.int32) if flat else (watershed(relief) - 1).astype(np.int32)
     areas = np.bincount(labels.ravel())
     pairs, strengths, lengths = _boundaries(labels, energy)
     return Basins(labels, areas, _mean_lab(photo, labels, areas), pairs, strengths, lengths)
