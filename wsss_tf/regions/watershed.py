@@ -13,7 +13,7 @@ from skimage.segmentation import watershed
 from wsss_tf.regions.oriented import ORIENTATIONS
 
 # Of the relief, in pixels of the photo: fewer basins of noise.
-_SMOOTHING = 1.2
+_SMOOTHING = 1.5
 
 
 class Basins(NamedTuple):
