@@ -51,14 +51,16 @@ def block_mean(image: NDArray, scale: int) -> NDArray[np.float32]:
     for down in range(scale):
         for right in range(scale):
             total += whole[down::scale, right::scale]
-    return total / np.float32(scale * scale)
+    total /= np.float32(scale * scale)
+    return total
 
 
 def _root_deviation(channel: NDArray[np.float32], window: int) -> NDArray[np.float32]:
     mean = ndi.uniform_filter(channel, window)
     variance = ndi.uniform_filter(channel * channel, window) - mean * mean
     # Of values in -1..1 less is rounding, which the fourth root would raise to a texture.
-    return np.sqrt(np.sqrt(np.where(variance > 1e-6, variance, 0.0)))
+    variance[variance <= 1e-6] = 0.0
+    return np.sqrt(np.sqrt(variance))
 
 
 def _principal(image: NDArray[np.float32]) -> NDArray[np.float32]:

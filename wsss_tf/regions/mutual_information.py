@@ -95,8 +95,8 @@ def _pair_counts(codes: Codes) -> NDArray[np.float32]:
         if first.size:
             pairs.append((first * np.int64(cells) + second).ravel())
             weights.append(np.full(first.size, share / first.size))
-    shares = np.bincount(np.concatenate(pairs), np.concatenate(weights), cells * cells)
-    shares = shares.astype(np.float32).reshape(cells, cells)
+    sums = np.bincount(np.concatenate(pairs), np.concatenate(weights), cells * cells)
+    shares = sums.astype(np.float32).reshape(cells, cells)
     return 0.5 * (shares + shares.T)
 
 

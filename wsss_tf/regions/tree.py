@@ -56,14 +56,14 @@ class RegionTree:
         Raises:
             ValueError: both or none is given, or one is out of range.
         """
-        if (n is None) == (threshold is None):
-            raise ValueError(f"Give `n` or `threshold`. Received: n={n}, threshold={threshold}.")
-        if n is not None:
+        if n is not None and threshold is None:
             steps = self._steps(n)
-        else:
-            if not 0.0 <= threshold <= 1.0:  # type: ignore[operator]
+        elif threshold is not None and n is None:
+            if not 0.0 <= threshold <= 1.0:
                 raise ValueError(f"`threshold` must be in 0..1. Received: threshold={threshold}.")
             steps = int(np.searchsorted(self._heights, threshold, side="right"))
+        else:
+            raise ValueError(f"Give `n` or `threshold`. Received: n={n}, threshold={threshold}.")
         return self._full_size(self._ids(steps)[self._finest])
 
     def layers(self, n: Sequence[int]) -> NDArray[np.int32]:

@@ -21,19 +21,19 @@ class Basins(NamedTuple):
 
     Attributes:
         labels: int32 [H, W], 0..n-1.
-        areas: int64 [n], pixels.
+        areas: int [n], pixels.
         colours: float64 [n, 3], mean CIE L*a*b*.
         pairs: int64 [m, 2], neighbours, the smaller id first.
         strengths: float64 [m], boundary strength summed along each common boundary.
-        lengths: int64 [m], pairs of pixels on it.
+        lengths: int [m], pairs of pixels on it.
     """
 
     labels: NDArray[np.int32]
-    areas: NDArray[np.int64]
+    areas: NDArray[np.intp]
     colours: NDArray[np.float64]
     pairs: NDArray[np.int64]
     strengths: NDArray[np.float64]
-    lengths: NDArray[np.int64]
+    lengths: NDArray[np.intp]
 
 
 def basins(photo: NDArray[np.uint8], energy: NDArray[np.float32]) -> Basins:
@@ -59,7 +59,7 @@ def basins(photo: NDArray[np.uint8], energy: NDArray[np.float32]) -> Basins:
 
 def _boundaries(
     labels: NDArray[np.int32], energy: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.intp]]:
     across, along = _stronger(energy, 0), _stronger(energy, ORIENTATIONS // 2)
     keys, strengths = [], []
     count = np.int64(int(labels.max()) + 1)
@@ -73,7 +73,8 @@ def _boundaries(
         strengths.append(strength[parted])
     found, place, lengths = np.unique(np.concatenate(keys), return_inverse=True, return_counts=True)
     sums = np.bincount(place, weights=np.concatenate(strengths), minlength=len(found))
-    return np.stack([found // count, found % count], axis=1), sums, lengths
+    pairs = np.stack([found // count, found % count], axis=1)
+    return pairs, sums.astype(np.float64, copy=False), lengths
 
 
 def _stronger(energy: NDArray[np.float32], direction: int) -> NDArray[np.float32]:
@@ -83,7 +84,7 @@ def _stronger(energy: NDArray[np.float32], direction: int) -> NDArray[np.float32
 
 
 def _mean_lab(
-    photo: NDArray[np.uint8], labels: NDArray[np.int32], areas: NDArray[np.int64]
+    photo: NDArray[np.uint8], labels: NDArray[np.int32], areas: NDArray[np.intp]
 ) -> NDArray[np.float64]:
     flat = labels.ravel()
     sums = [np.bincount(flat, weights=photo[..., channel].ravel()) for channel in range(3)]
