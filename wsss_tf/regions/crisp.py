@@ -142,8 +142,11 @@ def _coarse_energy(
 
 def _bounded(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = photo.shape[:2]
-    part = int(np.ceil(np.sqrt(height * width / MAX_PIXELS)))
-    if part <= 1:
+    part = 1
+    # A photo of one row is worked with the border it gets: that counts too.
+    while max(-(-height // part), _LEAST_SIDE) * max(-(-width // part), _LEAST_SIDE) > MAX_PIXELS:
+        part += 1
+    if part == 1:
         return photo
     rows = [block_mean(photo[top : top + part], part) for top in range(0, height, part)]
     return np.rint(np.concatenate(rows)).astype(np.uint8)

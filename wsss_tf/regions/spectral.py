@@ -10,7 +10,7 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh, splu
 
 # Below so many nodes LAPACK's dense solver is the faster one.
 _DENSE = 800
-# A grid is not reduced below this many rows or columns.
+# A grid is not reduced to fewer rows, nor to fewer columns: long photos only get shorter.
 _NARROWEST = 8
 _SMALLEST = 1e-6
 _SHIFT = 1e-5
@@ -22,13 +22,14 @@ def eigenvectors(
     """The smallest eigenpairs of the normalised cut of a graph of pixels, coarse to fine.
 
     The graph loses every other row and column of nodes, its affinities squared, until `nodes` are
-    left; the eigenvectors of the rest are spread back by the same transitions and whitened.
+    left or it is small both ways; the eigenvectors of the rest are spread back by the same
+    transitions and whitened.
 
     Args:
         affinity: [h w, h w], symmetric, of positive row sums.
         shape: (h, w).
         count: of pairs, the constant vector included; fewer come of a small graph.
-        nodes: of the graph that is solved, at most, where the grid is not narrow.
+        nodes: of the graph that is solved, at most, where it is not small already.
 
     Returns:
         float32 [k] eigenvalues of (D - W) x = lambda D x, rising, without the constant vector's,
@@ -39,31 +40,33 @@ def eigenvectors(
     spreads: list[sp.csr_array] = []
     grid = shape
     while True:
-        if affinity.shape[0] <= nodes or min(grid) < 2 * _NARROWEST:
+        if affinity.shape[0] <= nodes or max(grid) < 2 * _NARROWEST:
             try:
                 values, vectors = _solved(affinity, count)
                 break
-            except ArpackError:  # Rare; a graph of a quarter of the nodes is solved instead.
-                if min(grid) < 2:
+            except ArpackError:  # Rare; a graph of fewer nodes is solved instead.
+                if max(grid) < 2 * _NARROWEST:
                     raise
-        affinity, spread = _reduced(affinity, grid)
+        affinity, spread, grid = _reduced(affinity, grid)
         spreads.append(spread)
-        grid = (grid[0] // 2, grid[1] // 2)
     values, vectors = values[1:], vectors[:, 1:].astype(np.float32)
     for spread in reversed(spreads):
         vectors = spread @ vectors
     return values.astype(np.float32), _whitened(vectors).T.reshape(-1, *shape)
 
 
-def _reduced(affinity: sp.csr_array, grid: tuple[int, int]) -> tuple[sp.csr_array, sp.csr_array]:
-    """The graph among every fourth node, and the transitions [nodes, kept] that spread it back."""
+def _reduced(
+    affinity: sp.csr_array, grid: tuple[int, int]
+) -> tuple[sp.csr_array, sp.csr_array, tuple[int, int]]:
+    """A graph of fewer nodes, the transitions [nodes, kept] that spread it back, and its grid."""
     height, width = grid
-    kept = np.arange(height * width).reshape(grid)[1::2, 1::2].ravel()
+    down, right = (2 if side >= 2 * _NARROWEST else 1 for side in grid)
+    kept = np.arange(height * width).reshape(grid)[down - 1 :: down, right - 1 :: right].ravel()
     rows = affinity[kept]
     reach = np.asarray(rows.sum(axis=0)).ravel() + np.float32(1e-12)
     spread = (rows @ sp.diags_array(np.float32(1.0) / reach)).T.tocsr()
     coarse = (rows @ spread).tocsr()
-    return (coarse + coarse.T) * np.float32(0.5), spread
+    return (coarse + coarse.T) * np.float32(0.5), spread, (height // down, width // right)
 
 
 def _solved(affinity: sp.csr_array, count: int) -> tuple[NDArray, NDArray]:
