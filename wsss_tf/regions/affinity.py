@@ -25,7 +25,7 @@ def affinity_matrix(
     Returns:
         float32 [h w, h w], symmetric, of a diagonal that is not stored.
 
-    Source: Isola et al., ECCV 2014, Sec. 3.3.
+    Source: Isola et al., ECCV 2014.
     """
     coded = [encode(part, codes) for part in features]
     tables = [affinity_table(part) for part in coded]

@@ -105,7 +105,7 @@ def regions(
         int32 [layers, H, W], ids from 0 in each layer.
 
     Raises:
-        ValueError: for another photo or preset, or a number below 1.
+        ValueError: for another photo or preset, no number of regions, or one below 1.
     """
     return region_tree(photo, preset=preset).layers(n)
 

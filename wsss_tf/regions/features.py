@@ -22,7 +22,7 @@ def feature_maps(photo: NDArray[np.uint8], scale: int) -> list[NDArray[np.float3
     Returns:
         Two of float32 [h, w, 3] in 0..1, h = ceil(H / scale).
 
-    Source: Isola et al., ECCV 2014, Sec. 4.1.
+    Source: Isola et al., ECCV 2014, features "color" and "var" of their code.
     """
     colours = photo.astype(np.float32) / 255.0
     lab = rgb2lab(block_mean(colours, scale)).astype(np.float32)

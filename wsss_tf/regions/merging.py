@@ -108,9 +108,10 @@ class _Merger:
 def merge(basins: Basins) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Merges neighbours until one region is left, always the pair of the least priority:
 
-        mean strength x min(area)^0.15 x (colour difference^2 + 2^2)^0.2
+        mean strength x (min(area) / 0.01)^0.15 x ((colour difference^2 + 2^2) / 20^2)^0.2
 
-    with area as a share of the photo; updated as regions grow. Ties go to the smaller ids.
+    with area as a share of the photo; updated as regions grow. Of two pairs of one priority, that
+    of the smaller ids goes first; of two regions, the one of more neighbours keeps its id.
 
     Returns:
         int32 [n - 1, 2]: region kept (it keeps its id) and region taken in, in order; and float32

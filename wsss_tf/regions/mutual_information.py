@@ -16,7 +16,7 @@ _KERNEL_WIDTH = 0.05 / np.sqrt(5.0)
 _CELL = 0.03
 # Added to both densities: pairs too rare to judge count as independent.
 _PRIOR = 100.0
-# rho of Isola et al.'s Eq. 5 less one: pairs of frequent colours get more.
+# rho of Isola et al.'s Eq. 2 less one: pairs of frequent colours get more.
 _EXCESS = 0.25
 _RAREST_OFFSET = 0.01
 
@@ -62,13 +62,13 @@ def affinity_table(codes: Codes) -> NDArray[np.float32]:
 
         w(a, b) = p(a, b)^rho / (p(a) p(b)),  rho = 1.25
 
-    p(a, b) is a kernel density of the features of pixels two apart, p(a) its marginal. Both are
-    exact at the cells' centres for features at the cells' centres.
+    p(a, b) is a kernel density of the features of pixels two to five apart, p(a) its marginal; a
+    prior is added to p(a, b) and to p(a) p(b). Features count as if at their cells' centres.
 
     Returns:
         float32 [cells, cells], symmetric, above 0.
 
-    Source: Isola et al., ECCV 2014, Eq. 1-5.
+    Source: Isola et al., ECCV 2014, Eq. 1 and 2.
     """
     kernel = _gaussian(codes.centres)
     counts = _pair_counts(codes)
@@ -87,7 +87,10 @@ def _gaussian(centres: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _pair_counts(codes: Codes) -> NDArray[np.float32]:
-    """Shares of the pairs of cells among pixels two apart: [cells, cells], sum 1, symmetric."""
+    """Shares of the pairs of cells among the sampled pairs of pixels.
+
+    float32 [cells, cells], symmetric; its sum is short of 1 by what the rarest offsets would have.
+    """
     cells = len(codes.centres)
     pairs, weights = [], []
     for offset, share in _sampled_offsets():
@@ -104,8 +107,9 @@ def _pair_counts(codes: Codes) -> NDArray[np.float32]:
 def _sampled_offsets() -> list[tuple[tuple[int, int], float]]:
     """Offsets between the pixels of a pair and how often Isola et al. sample each.
 
-    Their pairs lie at +-round(z + z / |z|) around a pixel, z normal of deviation 0.5 and length at
-    most 2. All pixels take part here, so only the offsets' shares need the sampling.
+    Their pairs lie at +-round(z + z / |z|) around a pixel, z normal of deviation 0.5 and the sum
+    cut to -2..2 in each direction. All pixels take part here, so only the offsets' shares need the
+    sampling.
     """
     sample = np.random.default_rng(0).standard_normal((400_000, 2)) * 0.5
     sample += sample / np.linalg.norm(sample, axis=1, keepdims=True)

@@ -37,8 +37,7 @@ def boundary_energy(
     Returns:
         float32 [8, h, w], 0 or more; about 1 on the strongest boundaries of a usual photo.
 
-    Source: Isola et al., ECCV 2014, Sec. 3.3, for S of several scales. C and the product are this
-    package's own.
+    C, the mean over scales and the product are this package's own.
     """
     strength = spectral[0]
     for other in spectral[1:]:
@@ -60,9 +59,10 @@ def spectral_strength(
         vectors: v, [k, h, w].
 
     Returns:
-        float32 [8, h, w], 0 or more.
+        float32 [8, h, w], 0 or more; what runs along the photo's edge is faded near it, as Isola et
+        al.'s code does.
 
-    Source: Arbelaez et al., PAMI 2011, Eq. 14.
+    Source: Arbelaez et al., PAMI 2011 (sPb).
     """
     strength = np.zeros((ORIENTATIONS, *vectors.shape[1:]), np.float32)
     for value, vector in zip(values, vectors, strict=True):

@@ -35,7 +35,7 @@ def eigenvectors(
         float32 [k] eigenvalues of (D - W) x = lambda D x, rising, without the constant vector's,
         and float32 [k, h, w]; k may be 0.
 
-    Source: Arbelaez et al., CVPR 2014 (DNCuts), Sec. 4; Shi and Malik, PAMI 2000.
+    Source: Arbelaez et al., CVPR 2014 (DNCuts, Algorithm 1); Shi and Malik, PAMI 2000.
     """
     spreads: list[sp.csr_array] = []
     grid = shape
