@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from wsss_tf.regions.grids import nearest
 
+# The arrays of a file and the kinds of numpy type that they may have.
+_KINDS = {"finest": "iu", "merges": "iu", "heights": "f", "shape": "iu"}
+
 
 class RegionTree:
     """Nested regions of a photo; made by `region_tree`.
@@ -116,13 +119,17 @@ class RegionTree:
         Raises:
             ValueError: one is missing, or they do not describe a tree.
         """
-        missing = {"finest", "merges", "heights", "shape"} - set(arrays)
+        missing = set(_KINDS) - set(arrays)
         if missing:
             raise ValueError(f"A region tree needs the arrays {', '.join(sorted(missing))}.")
-        shape = np.asarray(arrays["shape"])
-        if shape.shape != (2,) or shape.dtype.kind not in "iu":
+        found = {name: np.asarray(arrays[name]) for name in _KINDS}
+        for name, array in found.items():
+            # A cast would make whole numbers of broken ones: a tree, but not this photo's.
+            if array.dtype.kind not in _KINDS[name]:
+                raise ValueError(f"`{name}` is of the wrong type. Received: {array.dtype}.")
+        finest, merges, heights, shape = found.values()
+        if shape.shape != (2,):
             raise ValueError(f"`shape` must be two whole numbers. Received: {shape!r}.")
-        finest, merges, heights = (arrays[name] for name in ("finest", "merges", "heights"))
         return cls(finest, merges, heights, (int(shape[0]), int(shape[1])))
 
     def _steps(self, n: int) -> int:
@@ -180,9 +187,10 @@ def _check(
     heights: NDArray[np.float32],
     shape: tuple[int, ...],
 ) -> None:
-    if finest.ndim != 2 or not finest.size or len(shape) != 2 or min(shape) < 1:
+    flat = finest.ndim == len(shape) == 2
+    if not (flat and finest.size and all(np.less_equal(finest.shape, shape))):
         raise ValueError(
-            "`finest` must be integers [height, width] and `shape` two numbers of 1 or more. "
+            "`finest` must be integers [height, width] and `shape` no smaller. "
             f"Received: finest.shape={finest.shape}, shape={shape}."
         )
     count = int(finest.max()) + 1
