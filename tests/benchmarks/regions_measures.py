@@ -41,10 +41,11 @@ class Truth:
 
     def overlaps(self, labels: np.ndarray) -> list[np.ndarray]:
         """Pixels shared by each person's region (row) and each of `labels` (column), int64."""
-        regions, found = np.unique(labels, return_inverse=True)
+        present = np.bincount(labels.ravel()) > 0
+        found, columns = (np.cumsum(present) - 1)[labels], int(present.sum())
         tables = []
         for drawn in self.segmentations:
-            rows, columns = int(drawn.max()) + 1, len(regions)
+            rows = int(drawn.max()) + 1
             both = drawn.ravel() * columns + found.ravel()
             tables.append(np.bincount(both, minlength=rows * columns).reshape(rows, columns))
         return tables

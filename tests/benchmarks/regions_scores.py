@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from regions_measures import AchievableAccuracy, BoundaryF, Covering, OneToOneF, Truth, boundaries
+from skimage.morphology import thin
 
 ASA_COUNTS = (50, 100)
+EDGE_THRESHOLDS = np.linspace(0.05, 0.7, 25)
 
 
 class Cut(NamedTuple):
@@ -26,10 +28,15 @@ class Cut(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
-    """A photo's labels [H, W] at every cut, the same cuts for every photo; seconds of one run."""
+    """A photo's labels [H, W] at every cut, the same cuts for every photo; seconds of one run.
+
+    And a map of boundaries' strengths, float32 [H, W], with its own seconds, where there is one.
+    """
 
     seconds: float
     labels: dict[Cut, np.ndarray]
+    edge_seconds: float = 0.0
+    edges: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,68 +44,84 @@ class PhotoScores:
     """What is kept of a photo: a row for every cut, in the order of `cuts`."""
 
     seconds: float
+    edge_seconds: float
     cuts: tuple[Cut, ...]
     regions: np.ndarray  # int64 [cuts]
-    boundary: np.ndarray  # int64 [cuts, 4], of BoundaryF
-    one_to_one: np.ndarray  # int64 [cuts, 4], of OneToOneF, or [0, 4] where it was not asked for.
+    edges: dict[str, np.ndarray]  # By name of the F: int64 [EDGE_THRESHOLDS, 4]; {} without a map.
+    outlines: dict[str, np.ndarray]  # By name of the F: int64 [cuts, 4]
     covering: np.ndarray  # float64 [cuts, 2]
     accuracy: np.ndarray  # float64 [cuts]
 
 
 def scored(sweep: Sweep, truth: Truth, one_to_one: bool) -> PhotoScores:
-    """Measures every cut of one photo."""
-    near, matched = BoundaryF(truth), OneToOneF(truth)
-    regions, boundary, strict, covering, accuracy = [], [], [], [], []
-    for labels in sweep.labels.values():
-        lines = boundaries(labels)
-        boundary.append(near.counts(lines))
-        if one_to_one:
-            strict.append(matched.counts(lines))
-        overlaps = truth.overlaps(labels)
-        regions.append(overlaps[0].shape[1])
-        covering.append(Covering.counts(overlaps))
-        accuracy.append(AchievableAccuracy.value(overlaps))
+    """Measures every cut of one photo, and its map of boundaries at every threshold."""
+    matchers = {"F": BoundaryF(truth)}
+    if one_to_one:
+        matchers["F 1:1"] = OneToOneF(truth)
+    found = [] if sweep.edges is None else [thin(sweep.edges > t) for t in EDGE_THRESHOLDS]
+    lines = [boundaries(labels) for labels in sweep.labels.values()]
+    overlaps = [truth.overlaps(labels) for labels in sweep.labels.values()]
     return PhotoScores(
         sweep.seconds,
+        sweep.edge_seconds,
         tuple(sweep.labels),
-        np.array(regions),
-        np.array(boundary),
-        np.array(strict, np.int64).reshape(-1, 4),
-        np.array(covering),
-        np.array(accuracy),
+        np.array([tables[0].shape[1] for tables in overlaps]),
+        {name: _counts(of, found) for name, of in matchers.items() if found},
+        {name: _counts(of, lines) for name, of in matchers.items()},
+        np.array([Covering.counts(tables) for tables in overlaps]),
+        np.array([AchievableAccuracy.value(tables) for tables in overlaps]),
     )
 
 
 def summary(photos: Sequence[PhotoScores]) -> dict[str, Any]:
     """One method over some photos. A scale is the one that is best on these very photos (ODS)."""
-    cuts = photos[0].cuts
+    first = photos[0]
     seconds = [photo.seconds for photo in photos]
     row: dict[str, Any] = {
         "CPU s, mean": statistics.mean(seconds),
         "CPU s, median": statistics.median(seconds),
     }
-    counted = [number for number, cut in enumerate(cuts) if cut.kind == "n"]
-    measures = [("F", BoundaryF.score, np.stack([photo.boundary for photo in photos]))]
-    if len(photos[0].one_to_one):
-        measures.append(("F 1:1", OneToOneF.score, np.stack([one.one_to_one for one in photos])))
-    measures.append(("covering", Covering.score, np.stack([photo.covering for photo in photos])))
-    for name, score, counts in measures:
-        values = np.array([score(counts[:, number]) for number in range(len(cuts))])
-        row[name] = float(values.max())
-        row[f"{name} at"] = str(cuts[int(values.argmax())])
-        if counted:
-            best = counted[int(values[counted].argmax())]
-            row[f"{name} by n alone"], row[f"{name} by n at"] = float(values[best]), str(cuts[best])
-    row["covering OIS"] = max(_ois(photos, members) for members in _families(cuts))
+    if first.edges:
+        row["CPU s, map alone"] = statistics.mean(photo.edge_seconds for photo in photos)
+    for name in first.edges:
+        counts = np.stack([photo.edges[name] for photo in photos], axis=1)
+        values = [BoundaryF.score(at) for at in counts]
+        row[name] = max(values)
+        row[f"{name} at"] = f"map > {EDGE_THRESHOLDS[np.argmax(values)]:.3g}"
+    for name in first.outlines:
+        counts = np.stack([photo.outlines[name] for photo in photos], axis=1)
+        values = [BoundaryF.score(at) for at in counts]
+        row |= _best(f"{name} of outlines", values, first.cuts)
+    counts = np.stack([photo.covering for photo in photos], axis=1)
+    row |= _best("covering", [Covering.score(at) for at in counts], first.cuts)
+    families = _families(first.cuts)
+    row["covering OIS"] = max(_ois(photos, members) for members in families.values())
     for count in ASA_COUNTS:
-        row[f"ASA {count}"] = max(_accuracy(photos, one, count) for one in _families(cuts))
+        values = [_accuracy(photos, members, count) for members in families.values()]
+        row[f"ASA {count}"] = max(values)
+        row[f"ASA {count} at"] = list(families)[np.argmax(values)] or None
     return row
 
 
-def _families(cuts: Sequence[Cut]) -> list[np.ndarray]:
+def _counts(matcher: BoundaryF, found: Sequence[np.ndarray]) -> np.ndarray:
+    return np.array([matcher.counts(lines) for lines in found])
+
+
+def _best(name: str, values: Sequence[float], cuts: Sequence[Cut]) -> dict[str, Any]:
+    """The best scale for all photos; beside it the best number of regions, where one can ask."""
+    best = int(np.argmax(values))
+    row = {name: values[best], f"{name} at": str(cuts[best])}
+    counted = [number for number, cut in enumerate(cuts) if cut.kind == "n"]
+    if counted:
+        best = max(counted, key=values.__getitem__)
+        row |= {f"{name}, by n": values[best], f"{name}, by n at": str(cuts[best])}
+    return row
+
+
+def _families(cuts: Sequence[Cut]) -> dict[str, np.ndarray]:
     """Numbers of the cuts of each family: among them a photo may choose its own scale."""
     names = [cut.family for cut in cuts]
-    return [np.flatnonzero(np.array(names) == name) for name in dict.fromkeys(names)]
+    return {name: np.flatnonzero(np.array(names) == name) for name in dict.fromkeys(names)}
 
 
 def _ois(photos: Sequence[PhotoScores], members: np.ndarray) -> float:

@@ -149,13 +149,14 @@ def test_one_to_one_takes_the_largest_matching(measures, random_generator):
     assert 0 < most < len(points)
 
 
-def photo_scores(scores, cuts, regions, covering, accuracy, boundary=None):
+def photo_scores(scores, cuts, regions, covering, accuracy, edges=None):
     return scores.PhotoScores(
         seconds=1.0,
+        edge_seconds=0.5,
         cuts=tuple(scores.Cut(*cut) for cut in cuts),
         regions=np.array(regions),
-        boundary=np.array(boundary or [[1, 2, 1, 2]] * len(cuts)),
-        one_to_one=np.empty((0, 4), int),
+        edges={} if edges is None else {"F": edges},
+        outlines={"F": np.array([[1, 2, 1, 2]] * len(cuts))},
         covering=np.array([[value, 1.0] for value in covering]),
         accuracy=np.array(accuracy, float),
     )
@@ -168,7 +169,8 @@ def test_ods_has_one_scale_and_ois_one_for_each_photo(scores):
     row = scores.summary([first, second])
     assert row["covering"] == pytest.approx(0.6)
     assert row["covering at"] == "threshold 0.5"
-    assert row["covering by n alone"] == pytest.approx(0.5)
+    assert row["covering, by n"] == pytest.approx(0.5)
+    assert row["covering, by n at"] == "n 2"
     assert row["covering OIS"] == pytest.approx(0.8)
 
 
@@ -178,7 +180,27 @@ def test_ois_stays_within_a_family(scores):
     second = photo_scores(scores, cuts, [5, 5], [0.1, 0.7], [0.5] * 2)
     row = scores.summary([first, second])
     assert row["covering OIS"] == pytest.approx(0.5)
-    assert "covering by n alone" not in row
+    assert not {"covering, by n", "F", "CPU s, map alone"} & set(row)
+
+
+def test_f_of_a_map_has_one_threshold_and_stands_beside_that_of_the_outlines(scores):
+    edges = np.tile([0, 10, 0, 10], (len(scores.EDGE_THRESHOLDS), 1))
+    first, second = edges.copy(), edges.copy()
+    first[[3, 7]] = [[10, 10, 10, 10], [8, 10, 8, 10]]
+    second[7] = [6, 10, 6, 10]
+    cuts = [("", "n", 2)]
+    row = scores.summary([photo_scores(scores, cuts, [2], [1], [1], of) for of in (first, second)])
+    assert row["F"] == pytest.approx(0.7)
+    assert row["F at"] == f"map > {scores.EDGE_THRESHOLDS[7]:.3g}"
+    assert row["F of outlines"] == pytest.approx(0.5)
+    assert row["CPU s, map alone"] == 0.5
+
+
+def test_accuracy_is_that_of_the_best_family(scores):
+    cuts = [("small", "scale", 1), ("large", "scale", 1), ("large", "scale", 2)]
+    row = scores.summary([photo_scores(scores, cuts, [50, 50, 10], [1] * 3, [0.6, 0.8, 0.9])])
+    assert row["ASA 50"] == pytest.approx(0.8)
+    assert row["ASA 50 at"] == "large"
 
 
 def test_accuracy_is_read_off_at_the_count(scores):
@@ -192,11 +214,17 @@ def test_accuracy_is_read_off_at_the_count(scores):
 
 
 def test_a_sweep_is_measured_cut_by_cut(measures, scores):
-    sweep = scores.Sweep(0.5, {scores.Cut("", "n", 2): HALVES, scores.Cut("", "n", 1): ONE})
+    edges = np.where(measures.boundaries(HALVES), 0.4, 0).astype(np.float32)
+    labels = {scores.Cut("", "n", 2): HALVES, scores.Cut("", "n", 1): ONE}
+    sweep = scores.Sweep(0.5, labels, 0.3, edges)
     found = scores.scored(sweep, measures.Truth.of([HALVES]), one_to_one=True)
     np.testing.assert_array_equal(found.regions, [2, 1])
-    np.testing.assert_array_equal(found.boundary, [[4, 4, 4, 4], [0, 0, 0, 4]])
-    np.testing.assert_array_equal(found.one_to_one, found.boundary)
+    below = scores.EDGE_THRESHOLDS[:, None] < 0.4
+    for name in ("F", "F 1:1"):
+        np.testing.assert_array_equal(found.outlines[name], [[4, 4, 4, 4], [0, 0, 0, 4]])
+        np.testing.assert_array_equal(
+            found.edges[name], np.where(below, [4, 4, 4, 4], [0, 0, 0, 4])
+        )
     np.testing.assert_array_equal(found.covering, [[24, 24], [12, 24]])
     np.testing.assert_array_equal(found.accuracy, [1, 0.5])
 
