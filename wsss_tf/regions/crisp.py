@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
@@ -28,6 +29,10 @@ _LEAST_SIDE = 32
 # Colours are looked at in blocks of this side: finer ones see the grain of photos.
 _COLOUR_SCALE = 2
 
+# BLAS has one limit a process: of two calls at once, the one that ends first would lift it for the
+# other, which would leave BLAS with one thread for good.
+_ONE_CALL = threading.Lock()
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -37,7 +42,7 @@ def _one_thread(function: Callable[Arguments, Result]) -> Callable[Arguments, Re
 
     @functools.wraps(function)
     def limited(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        with _libraries().limit(limits=1):
+        with _ONE_CALL, _libraries().limit(limits=1):
             return function(*args, **kwargs)
 
     return limited
