@@ -115,10 +115,10 @@ def _sampled_offsets() -> list[tuple[tuple[int, int], float]]:
     sample += sample / np.linalg.norm(sample, axis=1, keepdims=True)
     offsets = 2 * np.round(np.clip(sample, -2.0, 2.0)).astype(int)
     half = offsets[(offsets[:, 0] > 0) | ((offsets[:, 0] == 0) & (offsets[:, 1] > 0))]
-    found, counts = np.unique(half, axis=0, return_counts=True)
+    # Down is 0..4 and right -4..4: one number for both is counted much faster than rows are.
+    counts = np.bincount(9 * half[:, 0] + half[:, 1] + 4)
     shares = counts / counts.sum()
     return [
-        ((int(down), int(right)), float(share))
-        for (down, right), share in zip(found, shares, strict=True)
-        if share > _RAREST_OFFSET
+        ((int(place) // 9, int(place) % 9 - 4), float(shares[place]))
+        for place in np.flatnonzero(shares > _RAREST_OFFSET)
     ]
