@@ -96,9 +96,9 @@ class CrfSettings(Settings):
     """Weight of the region term (Eq. 8), where there are `regions`."""
     region_max_cost: Positive | None = None
     """What a region pays for having several labels; null is the logarithm of the label count."""
-    region_tolerance: Fraction = 0.03
+    region_tolerance: Fraction = 1.0
     """Share of a region's pixels at whose dissent it gives up; 0 is Eq. 8, which tolerates none."""
-    region_start: Fraction = 0.8
+    region_start: Fraction = 0.0
     """Share of the steps before regions act."""
     iterations: Annotated[int, Field(ge=1, le=100)] = 10
     """Steps of mean field."""

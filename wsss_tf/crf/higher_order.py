@@ -32,11 +32,13 @@ class RegionTerm:
     with the share that dissents, as the robust P^n-Potts does. The one pixel that it leaves free is
     the i that "plain" leaves out: where Q is certain, both give a lone dissenter the same.
 
-    By the energy of Eq. 6, where a region of any size counts as one pixel does, plain is enough. To
-    make large regions uniform at such a weight, robust from 0.8 on gives up the least: half or less
-    of the unary and pairwise energy, for an equal area made uniform, of robust from 0.5 on, a
-    quarter of robust from 0 on and an eighth of messages by the geometric or arithmetic mean of Q.
-    No pixel label was looked at.
+    With a tolerance of 1 and a start of 0, the defaults, every region speaks from the first update
+    on, for each label by the share of its pixels that agree. They were chosen on generated scenes,
+    whose truth costs nobody a label: of weights 1, 3 and 10, tolerances 0.03 to 1 and starts 0 to
+    0.8, weight 1 with these gave the best masks over two seeds. On photos, where nothing was
+    chosen, they changed 1.3 % of the pixels; a tolerance of 0.03 from 0.8 on, which gives up the
+    least energy for regions made uniform, changed 0.06 %. tests/benchmarks/region_masks.py has
+    both.
 
     Args:
         regions: integer [layers, H, W]; each layer parts the photo into regions by ids of any
@@ -61,8 +63,8 @@ class RegionTerm:
         *,
         weight: float = 1.0,
         max_cost: float | None = None,
-        tolerance: float = 0.03,
-        start: float = 0.8,
+        tolerance: float = 1.0,
+        start: float = 0.0,
     ) -> None:
         ids = tf.cast(regions, tf.int64)
         ids = tf.reshape(ids, [tf.shape(ids)[0], tf.shape(ids)[1] * tf.shape(ids)[2]])

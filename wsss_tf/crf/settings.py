@@ -25,8 +25,8 @@ class CrfSettings:
     bilateral_weight: float = 10.0
     region_weight: float = 1.0
     region_max_cost: float | None = None
-    region_tolerance: float = 0.03
-    region_start: float = 0.8
+    region_tolerance: float = 1.0
+    region_start: float = 0.0
     iterations: int = 10
 
     def __post_init__(self) -> None:
