@@ -168,3 +168,13 @@ def test_a_large_photo_comes_back_at_full_size(shape):
     rows, columns = np.nonzero(wrong)
     assert np.abs(np.hypot(rows - 600, columns - 500) - 300).max(initial=0.0) < 4.0
     assert set(np.unique(tree.labels(n=30))) == set(range(min(30, tree.count)))
+
+
+def test_the_boundary_map_of_a_large_photo_comes_back_at_full_size():
+    photo = np.full((1500, 1400, 3), 50, np.uint8)
+    photo[:, 501:] = 200
+    edges = boundary_map(photo, preset="fast")
+    assert edges.shape == (1500, 1400)
+    _, columns = np.nonzero(edges)
+    # The edge lies inside a block of 2 x 2 pixels; beside it are blocks of 4 for colours.
+    assert 496 <= columns.min() <= 501 <= columns.max() <= 506

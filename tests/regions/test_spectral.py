@@ -68,6 +68,15 @@ def test_the_sparse_solver_matches_the_full_problem(random_generator):
     assert np.degrees(angles.max()) < 5.0
 
 
+def test_the_least_eigenvalue_is_told_from_the_shift():
+    """Halves that hardly hang together: lambda is no more than the solver's shift of 1e-5."""
+    affinity = graph((30, 30), lambda one, other: halves(one, other) ** 2)
+    values, _ = eigenvectors(affinity, (30, 30), count=3, nodes=1000)
+    expected, _ = full_problem(affinity, 3)
+    assert 5e-6 < expected[0] < 1e-5
+    np.testing.assert_allclose(values, expected, rtol=0.03)
+
+
 def test_vectors_are_white(random_generator):
     affinity = graph((20, 24), lambda one, other: random_generator.uniform(0.1, 1.0))
     for nodes in (1000, 150):
