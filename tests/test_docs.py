@@ -22,8 +22,10 @@ def without_code(text: str) -> str:
 def shell_lines() -> list[str]:
     """Every command of a code block in the README, continued lines joined, comments left out."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```(?:bash|sh|shell|console)?\n(.*?)^```", text, re.M | re.S)
-    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    # Every block, whatever its language: the end of one must not pass for the start of another.
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", text, re.M | re.S)
+    shell = [code for language, code in blocks if language in ("", "bash", "sh", "console")]
+    lines = "\n".join(shell).replace("\\\n", " ").splitlines()
     return [line.strip().removeprefix("$ ") for line in lines if line.strip()]
 
 
