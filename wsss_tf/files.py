@@ -57,6 +57,18 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
+def remove(path: str | os.PathLike[str]) -> None:
+    """Removes a file if it is there.
+
+    Raises:
+        RunError: its folder is read-only or no folder, or `path` is a folder.
+    """
+    try:
+        Path(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot_write(Path(path), error) from error
+
+
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """Writes `data` to `path` atomically. Raises RunError as `atomic_write` does."""
     with atomic_write(path) as file:

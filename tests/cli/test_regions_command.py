@@ -159,6 +159,15 @@ def test_two_photos_of_one_name_are_refused(photos, tmp_path):
     assert "share a name" in result.stderr
 
 
+def test_a_place_that_cannot_be_written_is_an_error(photos, tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "out" / "one_boundaries.png").mkdir(parents=True)
+    for out in (tmp_path / "file" / "below", tmp_path / "out"):
+        result = invoke(photos, "--out", out, *SLIC)
+        assert result.exit_code == 2, result.output
+        assert "one_boundaries.png: cannot be written" in result.stderr
+
+
 def test_ctrl_c_leaves_whole_files_and_no_process(tmp_path):
     for seed in range(20):
         photo = np.kron(photo_of(seed), np.ones((6, 6, 1), np.uint8))

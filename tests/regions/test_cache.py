@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -94,6 +95,23 @@ def _objects(path):
     np.savez(path.open("wb"), key=np.array(path.stem), layers=np.array([None]), heights=[None])
 
 
+def _negative(path):
+    with np.load(path) as loaded:
+        arrays = dict(loaded)
+    for name in arrays.keys() & {"layers", "finest"}:
+        arrays[name] = arrays[name].astype(np.int32) - 1000
+    np.savez(path.open("wb"), **arrays)
+
+
+def _broken_header(path):
+    """One that numpy meets with tokenize.TokenError, no kind of ValueError."""
+    with zipfile.ZipFile(path, "w") as archive:
+        header = b"{'descr': '<i4', 'fortran_order': False, 'shape': (2, }".ljust(117) + b"\n"
+        archive.writestr(
+            "key.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+        )
+
+
 @pytest.mark.parametrize("method", ["crisp", "slic"])
 @pytest.mark.parametrize(
     "damage",
@@ -105,8 +123,20 @@ def _objects(path):
         lambda path: np.savez(path.open("wb"), nothing=np.zeros(3)),
         _other_arrays,
         _objects,
+        _negative,
+        _broken_header,
     ],
-    ids=["empty", "text", "cut short", "npy", "no key", "other arrays", "objects"],
+    ids=[
+        "empty",
+        "text",
+        "cut short",
+        "npy",
+        "no key",
+        "other arrays",
+        "objects",
+        "negative",
+        "header",
+    ],
 )
 def test_a_damaged_file_is_made_again(tmp_path, photo, found, caplog, method, damage):
     cache = RegionCache(tmp_path, RegionMethod(method, counts=(3, 9)))

@@ -148,6 +148,8 @@ def test_thresholds_out_of_range_are_refused(threshold):
 def test_no_layers_are_refused():
     with pytest.raises(ValueError, match="one number of regions or more"):
         RegionTree(*parts(0)).layers(())
+    with pytest.raises(ValueError, match=r"or more, \(100,\). Received: n=25"):
+        RegionTree(*parts(0)).layers(25)
 
 
 def test_a_tree_keeps_no_hold_of_what_it_was_made_of():

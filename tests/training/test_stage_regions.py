@@ -1,10 +1,12 @@
 """Regions in the masks stage, predictions and scores: found once, kept, and given to the CRF."""
 
+import importlib
 import json
 import os
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,7 +35,12 @@ from wsss_tf.training import (
 from wsss_tf.training import make_masks as stage
 from wsss_tf.training.crf import CRF_SIDE, dense_crf
 from wsss_tf.training.make_masks import make_masks
-from wsss_tf.training.regions import RegionsInPipeline, fill_regions, region_source
+from wsss_tf.training.regions import (
+    RegionsInPipeline,
+    can_keep_regions,
+    fill_regions,
+    region_source,
+)
 
 METHOD = RegionMethod("slic", counts=(4, 12))
 REGIONS = "{method: slic, counts: [4, 12]}"
@@ -234,6 +241,23 @@ def test_scores_are_of_predictions_with_regions_that_are_kept(trained):
         expected.update(truth, predictor(read_photo(photo.path)))
     np.testing.assert_array_equal(matrix.counts, expected.counts)
     assert len(files(trained.path / "regions")) == 3
+
+
+def test_a_run_that_cannot_be_written_is_scored_all_the_same(trained, monkeypatch):
+    dataset = open_run_data(trained, "val")
+    expected = evaluate(trained, dataset, "val")
+    shutil.rmtree(trained.path / "regions")
+    module = importlib.import_module("wsss_tf.training.evaluate")
+    monkeypatch.setattr(module, "can_keep_regions", lambda run: False)
+    np.testing.assert_array_equal(evaluate(trained, dataset, "val").counts, expected.counts)
+    assert not (trained.path / "regions").exists()
+
+
+def test_regions_are_kept_where_the_folder_takes_them(trained, monkeypatch):
+    assert can_keep_regions(trained)
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != trained.path)
+    shutil.rmtree(trained.path / "regions", ignore_errors=True)
+    assert not can_keep_regions(trained)
 
 
 @pytest.mark.parametrize(

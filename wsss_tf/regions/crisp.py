@@ -57,6 +57,9 @@ def _libraries() -> ThreadpoolController:
 def boundary_map(photo: NDArray[np.uint8], *, preset: str = "default") -> NDArray[np.float32]:
     """How likely a boundary between things runs through each pixel, thinned to its crest.
 
+    Photos above 2 megapixels are worked at a half, a third, ... of their size, and crests are as
+    many pixels thick.
+
     Args:
         photo: uint8 [H, W, 3], RGB, of any size.
         preset: "fast", "default" or "accurate".

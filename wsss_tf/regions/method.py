@@ -92,9 +92,10 @@ class RegionMethod:
                 raise ValueError(f"The tree must be of {list(shape)}. Received: {tree.shape}.")
             return tree.layers(self.counts)
         layers = arrays.get("layers", np.empty(0))
-        if layers.shape != (len(self.counts), *shape) or layers.dtype.kind not in "iu":
+        wrong = layers.shape != (len(self.counts), *shape) or layers.dtype.kind not in "iu"
+        if wrong or layers.min() < 0:
             raise ValueError(
-                f"`layers` must be integers, {[len(self.counts), *shape]}. "
+                f"`layers` must be integers of 0 or more, {[len(self.counts), *shape]}. "
                 f"Received: {layers.dtype} {list(layers.shape)}."
             )
         return layers.astype(np.int32)

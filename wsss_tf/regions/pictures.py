@@ -13,6 +13,7 @@ import scipy.ndimage as ndi
 from numpy.typing import NDArray
 
 from wsss_tf.errors import DataError
+from wsss_tf.files import remove
 from wsss_tf.images import MAX_PIXELS, read_note, read_photo, write_grey, write_photo
 from wsss_tf.regions.method import RegionMethod
 from wsss_tf.regions.pool import map_files
@@ -94,7 +95,7 @@ def _write(path: Path, *, out: Path, method: RegionMethod, max_pixels: int) -> b
     if all(file.is_file() for file in (*ids, drawn)) and _note(seal) == key:
         return False
     # Last written and first removed, it vouches for the others.
-    seal.unlink(missing_ok=True)
+    remove(seal)
     arrays = method.arrays(photo)
     layers = method.cut(arrays, photo.shape[:2])
     for file, labels in zip(ids, layers, strict=True):

@@ -62,7 +62,7 @@ class RegionTree:
         if n is not None and threshold is None:
             steps = self._steps(n)
         elif threshold is not None and n is None:
-            if not 0.0 <= threshold <= 1.0:
+            if isinstance(threshold, str) or not 0.0 <= threshold <= 1.0:
                 raise ValueError(f"`threshold` must be in 0..1. Received: threshold={threshold}.")
             steps = int(np.searchsorted(self._heights, threshold, side="right"))
         else:
@@ -81,8 +81,8 @@ class RegionTree:
         Raises:
             ValueError: there is none, or one is out of range.
         """
-        if not len(n):
-            raise ValueError("`n` must have one number of regions or more. Received: none.")
+        if not isinstance(n, Sequence | np.ndarray) or not len(n):
+            raise ValueError(f"`n` must be one number of regions or more, (100,). Received: n={n}.")
         steps = [self._steps(count) for count in n]
         return np.stack([self._full_size(self._ids(step)[self._finest]) for step in steps])
 

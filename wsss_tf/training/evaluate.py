@@ -11,7 +11,7 @@ from wsss_tf.data import DataSet, check_truth, open_dataset, truth_pairs
 from wsss_tf.errors import DataError
 from wsss_tf.metrics import ConfusionMatrix
 from wsss_tf.training.predict import Predictor
-from wsss_tf.training.regions import fill_regions
+from wsss_tf.training.regions import can_keep_regions, fill_regions
 from wsss_tf.training.run_folder import RunFolder
 
 
@@ -43,8 +43,10 @@ def evaluate(
         DataError: no pixel counts.
     """
     check_truth(dataset, split)
-    predictor = Predictor(run, crf=crf, keep_regions=True)
-    fill_regions(run, predictor.crf, dataset.split(split))
+    keep = can_keep_regions(run)
+    predictor = Predictor(run, crf=crf, keep_regions=keep)
+    if keep:
+        fill_regions(run, predictor.crf, dataset.split(split))
     matrix = ConfusionMatrix(dataset.labels.num_classes)
     total = len(dataset.split(split))
     for _, photo, truth in tqdm(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,14 @@ def fill_regions(run: RunFolder, settings: CrfSettings | None, photos: Iterable[
         )
     if problems:
         raise DataProblems([str(problem) for problem in problems])
+
+
+def can_keep_regions(run: RunFolder) -> bool:
+    """Whether the folder that keeps regions may be written to; a finished run need not be."""
+    folder = run.regions_folder.absolute()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return os.access(folder, os.W_OK)
 
 
 class RegionsInPipeline:
