@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import os
 import random
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,17 @@ _PHOTOS = (
     ("e", ".png", "val", "cat", 40, 32),
     ("f", ".jpg", "val", "dog", 1, 19),
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C reaches the processes that tests start, also where a shell runs them in background.
+
+    Such a shell ignores SIGINT, and a process inherits that.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
