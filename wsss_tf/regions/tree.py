@@ -62,7 +62,7 @@ class RegionTree:
         if n is not None and threshold is None:
             steps = self._steps(n)
         elif threshold is not None and n is None:
-            if isinstance(threshold, str) or not 0.0 <= threshold <= 1.0:
+            if not 0.0 <= threshold <= 1.0:
                 raise ValueError(f"`threshold` must be in 0..1. Received: threshold={threshold}.")
             steps = int(np.searchsorted(self._heights, threshold, side="right"))
         else:
