@@ -194,14 +194,12 @@ def test_filling_finds_what_is_missing(tmp_path, photo, capfd, processes):
     method, folder = RegionMethod("slic", counts=(3, 9)), tmp_path / "cache"
     bad = tmp_path / "bad.jpg"
     bad.write_text("no photo")
-    failed = fill_cache(
-        [*paths, bad], folder, method, max_pixels=MAX_PIXELS, processes=processes, describe="words"
-    )
+    failed = fill_cache([*paths, bad], folder, method, max_pixels=MAX_PIXELS, processes=processes)
     assert [type(error) for error in failed] == [DataError]
     assert "bad.jpg" in str(failed[0])
     output = capfd.readouterr()
     assert output.out == ""
-    assert "words: 100%" in output.err
+    assert "regions: 100%" in output.err
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert len(before) == 3
     assert fill_cache(paths, folder, method, max_pixels=MAX_PIXELS, processes=processes) == []

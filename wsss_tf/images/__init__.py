@@ -9,7 +9,14 @@ from wsss_tf.images.decoding import (
     read_photo,
 )
 from wsss_tf.images.listing import PHOTO_SUFFIXES, list_photos
-from wsss_tf.images.writing import enlarged, overlay, write_grey, write_label_map, write_photo
+from wsss_tf.images.writing import (
+    enlarged,
+    overlay,
+    region_edges,
+    write_grey,
+    write_label_map,
+    write_photo,
+)
 
 __all__ = [
     "MAX_PIXELS",
@@ -22,6 +29,7 @@ __all__ = [
     "read_label_map",
     "read_note",
     "read_photo",
+    "region_edges",
     "write_grey",
     "write_label_map",
     "write_photo",

@@ -24,9 +24,7 @@ def write_label_map(path: str | os.PathLike[str], label_map: NDArray[np.uint8]) 
         ValueError: another suffix, dtype or shape.
         RunError: the place cannot be written to.
     """
-    path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"`path` must end in .png. Received: path={str(path)!r}.")
+    path = _png(path)
     _check_labels(label_map)
     image = Image.fromarray(label_map)
     image.putpalette(labels.palette().tobytes())
@@ -70,9 +68,7 @@ def write_grey(
         ValueError: another suffix, dtype or shape.
         RunError: the place cannot be written to.
     """
-    path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"`path` must end in .png. Received: path={str(path)!r}.")
+    path = _png(path)
     if values.dtype not in (np.uint8, np.uint16) or values.ndim != 2 or values.size == 0:
         raise ValueError(
             "`values` must be uint8 or uint16 [height, width]. "
@@ -120,10 +116,23 @@ def overlay(
         raise ValueError(f"`opacity` must be in 0..1. Received: opacity={opacity}.")
     share = np.where(label_map == 0, 0.0, opacity)[..., None]
     tinted = np.rint((1.0 - share) * photo + share * labels.palette()[label_map])
+    line = region_edges(label_map)[..., None]
+    return np.where(line, 255, tinted).astype(np.uint8)
+
+
+def region_edges(label_map: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Where a pixel differs from its right or lower neighbour: integers [H, W] -> bool [H, W]."""
     line = np.zeros(label_map.shape, bool)
     line[:, :-1] |= label_map[:, :-1] != label_map[:, 1:]
     line[:-1] |= label_map[:-1] != label_map[1:]
-    return np.where(line[..., None], 255, tinted).astype(np.uint8)
+    return line
+
+
+def _png(path: str | os.PathLike[str]) -> Path:
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"`path` must end in .png. Received: path={str(path)!r}.")
+    return path
 
 
 def _check_photo(photo: NDArray[np.uint8]) -> None:

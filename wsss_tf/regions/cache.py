@@ -88,7 +88,6 @@ def fill_cache(
     *,
     max_pixels: int,
     processes: int | None = None,
-    describe: str = "regions",
 ) -> list[DataError]:
     """Finds what regions of photos a cache lacks, in several processes, with a bar on stderr.
 
@@ -98,7 +97,6 @@ def fill_cache(
         method: likewise.
         max_pixels: of the largest photo that is read.
         processes: how many work; None: one a CPU. One, or one photo, works in this process.
-        describe: what the bar is called.
 
     Returns:
         One error for each photo that could not be read or done; the others are there.
@@ -110,7 +108,7 @@ def fill_cache(
     work = functools.partial(_fill, cache=RegionCache(folder, method), max_pixels=max_pixels)
     # Closed here, as an error's traceback would hold the processes longer than this function.
     with contextlib.closing(map_files(work, paths, processes=processes)) as done:
-        bar = tqdm(done, total=len(paths), desc=describe, unit="photo")
+        bar = tqdm(done, total=len(paths), desc="regions", unit="photo")
         return [outcome for _, outcome in bar if isinstance(outcome, DataError)]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from wsss_tf.regions.watershed import Basins
 
-# Small regions go first, weakly: worth more for the regions than any other choice of priority.
+# Small regions go first, weakly: more of it parts objects better, and draws outlines worse.
 _AREA_POWER = 0.15
 # Of the squared difference of mean colours, in L*a*b*; about 2 is the least that is noticed.
 _COLOUR_POWER = 0.2

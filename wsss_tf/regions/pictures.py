@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from wsss_tf.errors import DataError
 from wsss_tf.files import remove
-from wsss_tf.images import MAX_PIXELS, read_note, read_photo, write_grey, write_photo
+from wsss_tf.images import (
+    MAX_PIXELS,
+    read_note,
+    read_photo,
+    region_edges,
+    write_grey,
+    write_photo,
+)
 from wsss_tf.regions.method import RegionMethod
 from wsss_tf.regions.pool import map_files
 from wsss_tf.regions.tree import RegionTree
@@ -80,7 +87,7 @@ def outlines(photo: NDArray[np.uint8], layers: NDArray[np.int32]) -> NDArray[np.
     for index, labels in enumerate(layers):
         coarse = 1.0 if len(layers) == 1 else 1.0 - index / (len(layers) - 1)
         width = max(round(max(unit, 1.0) * (1.0 + (_THICKEST - 1.0) * coarse)), 1)
-        line = ndi.maximum_filter(_parted(labels), size=width)
+        line = ndi.maximum_filter(region_edges(labels), size=width)
         share = np.maximum(share, line * np.float32(_FAINTEST + (1.0 - _FAINTEST) * coarse))
     drawn = photo + share[..., None] * (_LINE - photo)
     return np.rint(drawn).astype(np.uint8)
@@ -120,14 +127,6 @@ def _boundaries(
     if method.method == "crisp":
         heights = RegionTree.from_arrays(arrays).ultrametric()
     else:
-        heights = np.mean([_parted(labels) for labels in layers], axis=0)
+        heights = np.mean([region_edges(labels) for labels in layers], axis=0)
     top = float(heights.max())
     return np.rint(heights * (255.0 / top if top > 0 else 0.0)).astype(np.uint8)
-
-
-def _parted(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """True where a pixel is of another region than its right or lower neighbour."""
-    line = np.zeros(labels.shape, bool)
-    line[:, :-1] |= labels[:, :-1] != labels[:, 1:]
-    line[:-1] |= labels[:-1] != labels[1:]
-    return line

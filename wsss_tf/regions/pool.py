@@ -157,7 +157,7 @@ def _shared(waiting: deque[Path], workers: list[_Worker]) -> Iterator[tuple[Path
                 if path is None:
                     raise RunError(
                         f"A worker process could not start; it ended with {worker.ended()}. What "
-                        "it says is above. Use --processes 1 to work in this one."
+                        "it says is above. `wsss-tf regions --processes 1` does without."
                     )
                 if waiting:
                     workers.insert(index, _Worker(worker.function))
@@ -203,7 +203,7 @@ def _sendable(outcome: _Outcome) -> _Outcome:
 def _killed(path: Path, ending: str) -> DataError:
     return DataError(
         f"{path}: the process that worked on it ended with {ending}. Where memory ran out, use "
-        "fewer processes (--processes 1), or reduce the photo."
+        "fewer processes (`wsss-tf regions --processes 1`), or reduce the photo."
     )
 
 
