@@ -7,7 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-_IGNORED = 255
+from wsss_tf.labels import IGNORE
+
 _IDS = 256
 
 
@@ -25,9 +26,9 @@ class ConfusionMatrix:
     """
 
     def __init__(self, num_classes: int) -> None:
-        if not 1 <= num_classes <= _IGNORED:
+        if not 1 <= num_classes <= IGNORE:
             raise ValueError(
-                f"`num_classes` must be in 1..{_IGNORED}. Received: num_classes={num_classes}. "
+                f"`num_classes` must be in 1..{IGNORE}. Received: num_classes={num_classes}. "
                 "It counts background and not the ignore id 255."
             )
         self.num_classes = num_classes
@@ -43,25 +44,17 @@ class ConfusionMatrix:
         Raises:
             ValueError: for other dtypes, shapes or ids. The counts are then as before.
         """
-        truth, prediction = _labels("truth", truth), _labels("prediction", prediction)
-        if truth.shape != prediction.shape:
-            raise ValueError(
-                "`prediction` must have the shape of `truth`. "
-                f"Received: prediction.shape={prediction.shape}, truth.shape={truth.shape}. "
-                "Predict in the photo's own grid."
-            )
         classes = self.num_classes
-        if prediction.size and prediction.max() >= classes:
-            raise _wrong_id("prediction", int(prediction.max()), classes)
+        truth, prediction = label_pair(truth, prediction, classes)
         # One row for every value of truth: counting the ignored pixels, too, is faster than
         # selecting the others, and rows that should be empty show ids out of range.
         pairs = truth.ravel().astype(np.intp)
         pairs *= classes
         pairs += prediction.ravel()
         counts = np.bincount(pairs, minlength=_IDS * classes).reshape(_IDS, classes)
-        beyond = np.flatnonzero(counts[classes:_IGNORED].any(axis=1))
+        beyond = np.flatnonzero(counts[classes:IGNORE].any(axis=1))
         if beyond.size:
-            raise _wrong_id("truth", classes + int(beyond[-1]), classes)
+            raise wrong_id("truth", classes + int(beyond[-1]), classes)
         self.counts += counts[:classes]
 
     def merge(self, other: ConfusionMatrix) -> Self:
@@ -80,29 +73,96 @@ class ConfusionMatrix:
 
     __iadd__ = merge
 
+    def foreground(self) -> ConfusionMatrix:
+        """The matrix of object against background: classes 1 and above as one, exactly."""
+        merged = ConfusionMatrix(2)
+        starts = [0, 1] if self.num_classes > 1 else [0]
+        sums = np.add.reduceat(np.add.reduceat(self.counts, starts, axis=0), starts, axis=1)
+        merged.counts[: len(starts), : len(starts)] = sums
+        return merged
+
     def iou(self) -> NDArray[np.float64]:
         """Intersection over union of each class, float64 [C] in 0..1.
 
         nan for a class that is neither in the truth nor predicted.
         """
-        hits = np.diagonal(self.counts)
-        return _ratio(hits, self.counts.sum(axis=0) + self.counts.sum(axis=1) - hits)
+        intersection, union = tally(self.counts)
+        return ratio(intersection, union)
 
     def miou(self) -> float:
         """Mean of `iou` over the classes that have one; nan where none has."""
-        return _mean(self.iou())
+        return float(mean_iou(tally(self.counts)))
 
     def pixel_accuracy(self) -> float:
         """Share of pixels predicted right; nan without pixels."""
-        return float(_ratio(np.trace(self.counts), self.counts.sum()))
+        return float(ratio(np.trace(self.counts), self.counts.sum()))
 
     def class_accuracy(self) -> NDArray[np.float64]:
         """Share of each true class's pixels predicted right, float64 [C]; nan for an absent one."""
-        return _ratio(np.diagonal(self.counts), self.counts.sum(axis=1))
+        return ratio(np.diagonal(self.counts), self.counts.sum(axis=1))
 
     def mean_class_accuracy(self) -> float:
         """Mean of `class_accuracy` over the classes in the truth; nan where none is."""
-        return _mean(self.class_accuracy())
+        accuracy = self.class_accuracy()
+        known = accuracy[~np.isnan(accuracy)]
+        return float(known.mean()) if known.size else float("nan")
+
+
+def tally(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Intersection and union of each class in pixels: all that a mean IoU needs of a matrix.
+
+    Args:
+        counts: int64 [..., C, C], true class by row, predicted class by column.
+
+    Returns:
+        int64 [..., 2, C]. Tallies of photos add up, as their matrices do.
+    """
+    intersection = np.diagonal(counts, axis1=-2, axis2=-1)
+    union = counts.sum(axis=-1) + counts.sum(axis=-2) - intersection
+    return np.stack([intersection, union], axis=-2)
+
+
+def mean_iou(tallies: Any) -> NDArray[np.float64]:
+    """Mean IoU of tallies, numbers [..., 2, C] -> float64 [...]; nan where no class has a union."""
+    tallies = np.asarray(tallies, np.float64)
+    intersection, union = tallies[..., 0, :], tallies[..., 1, :]
+    present = union > 0
+    iou = np.where(present, ratio(intersection, union), 0.0)
+    return ratio(iou.sum(axis=-1), present.sum(axis=-1))
+
+
+def ratio(part: Any, whole: Any) -> NDArray[np.float64]:
+    """part / whole, nan where the whole is 0."""
+    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+
+
+def label_pair(
+    truth: Any, prediction: Any, num_classes: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Both label maps as uint8, of one shape; the prediction's ids below `num_classes`.
+
+    Raises:
+        ValueError: they are not. Ids of the truth are left to the caller, who counts them.
+    """
+    truth, prediction = _labels("truth", truth), _labels("prediction", prediction)
+    if truth.shape != prediction.shape:
+        raise ValueError(
+            "`prediction` must have the shape of `truth`. "
+            f"Received: prediction.shape={prediction.shape}, truth.shape={truth.shape}. "
+            "Predict in the photo's own grid."
+        )
+    if prediction.size and prediction.max() >= num_classes:
+        raise wrong_id("prediction", int(prediction.max()), num_classes)
+    return truth, prediction
+
+
+def wrong_id(name: str, received: int, classes: int) -> ValueError:
+    """The error for an id out of range; `name` is "truth" or "prediction"."""
+    return ValueError(
+        f"`{name}` must hold class ids below {classes}{', or 255' if name == 'truth' else ''}. "
+        f"Received: {received}. Is it of another label space?"
+    )
 
 
 def _labels(name: str, values: Any) -> NDArray[np.uint8]:
@@ -121,22 +181,3 @@ def _labels(name: str, values: Any) -> NDArray[np.uint8]:
             "Pixels to ignore have the id 255 in the truth."
         )
     return array.astype(np.uint8)
-
-
-def _wrong_id(name: str, received: int, classes: int) -> ValueError:
-    return ValueError(
-        f"`{name}` must hold class ids below {classes}{', or 255' if name == 'truth' else ''}. "
-        f"Received: {received}. Is it of another label space?"
-    )
-
-
-def _ratio(part: Any, whole: Any) -> NDArray[np.float64]:
-    """part / whole, nan where the whole is 0."""
-    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
-    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    """Mean of what is no nan; nan, and no warning, where nothing is left."""
-    values = values[~np.isnan(values)]
-    return float(values.mean()) if values.size else float("nan")
