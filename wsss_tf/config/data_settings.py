@@ -67,6 +67,8 @@ class DataSettings(Settings):
     """Height times width above which a photo is refused unread; at most Pillow's own limit."""
     regions_cache: UserPath | None = None
     """Folder that keeps the photos' regions, which several runs may share; null is RUN/regions."""
+    activations_cache: UserPath | None = None
+    """Folder of `keep_activations`, which runs may share; null is RUN/activations."""
     scenes: ScenesSettings = ScenesSettings()
     """The generator's settings, for source scenes."""
 
@@ -103,6 +105,8 @@ class AugmentSettings(Settings):
     """Mirror every other photo, at random."""
     side: Side | None = None
     """Longer side that a larger photo is first reduced to; null reduces none."""
+    views: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Number of views of a photo, which the epochs take in turn; null draws a new one each time."""
 
     @field_validator("scale")
     @classmethod

@@ -71,4 +71,12 @@ def _stage_rules(recipe: Recipe) -> list[Broken]:
     if kind == "multi_class" and recipe.localize is None:
         reason = "must be given for masks.kind multi_class: its CAMs come from there"
         broken.append(Broken(("localize",), reason, None))
+    keepers = [
+        name
+        for name, stage in (("localize", recipe.localize), ("segment", recipe.segment))
+        if stage is not None and stage.keep_activations
+    ]
+    if keepers and recipe.augment.views is None:
+        reason = f"must be a number of views, say 4, for {keepers[0]}.keep_activations"
+        broken.append(Broken(("augment", "views"), reason, None))
     return broken

@@ -69,6 +69,8 @@ class ScheduleSettings(Settings):
     """An L2 gradient on kernels, which passes through momentum as Caffe's does."""
     frozen_blocks: Annotated[int, Field(ge=0, le=5)] = 0
     """The first blocks of VGG-16 that keep their weights."""
+    keep_activations: bool = False
+    """Keep on disk what leaves the frozen blocks, as float16; needs augment.views."""
     new_layer_rate: Positive = 1.0
     """Learning-rate multiplier of the layers that start at random."""
 
@@ -84,6 +86,9 @@ class ScheduleSettings(Settings):
         if any(step >= self.steps for step in steps):
             below = f"must lie below the number of steps, {self.steps}"
             broken.append(Broken(("boundaries",), below, list(steps)))
+        if self.keep_activations and self.frozen_blocks == 0:
+            reason = "must be false with frozen_blocks 0: only those of frozen blocks stay the same"
+            broken.append(Broken(("keep_activations",), reason, True))
         report("schedule", broken)
         return self
 

@@ -16,7 +16,7 @@ from wsss_tf.data.element_errors import named_errors
 from wsss_tf.data.sources import DataSet, Photo, tag_matrix
 from wsss_tf.labels import IGNORE, LabelSpace
 
-_ORDER_STREAM, _AUGMENT_STREAM = 0, 1
+_ORDER_STREAM, _AUGMENT_STREAM, _VIEW_STREAM = 0, 1, 2
 
 
 def training_dataset(
@@ -38,7 +38,7 @@ def training_dataset(
 
     Args:
         dataset, split: the photos.
-        augment: side, scale, crop and flip.
+        augment: side, scale, crop and flip; with `views`, view e mod `views` in epoch e.
         batch_size: photos in a batch.
         seed: of order and augmentation, 0 or more.
         start_step: steps already done; the first batch is the one of the next step.
@@ -48,7 +48,8 @@ def training_dataset(
     Returns:
         A data set of dictionaries: photo uint8 [B, crop, crop, 3] RGB, valid bool [B, crop, crop]
         (False beyond the photo), tags float32 [B, K], index int32 [B] (row of the photo in its
-        split), and with `masks` mask uint8 [B, crop, crop] (255 beyond the photo).
+        split), with `masks` mask uint8 [B, crop, crop] (255 beyond the photo), and with
+        `augment.views` view int32 [B].
         An unreadable file gives a tf.errors.OpError; `training_batches` names the file.
     """
     photos = dataset.split(split)
@@ -56,7 +57,11 @@ def training_dataset(
 
     def example(n: tf.Tensor) -> dict[str, tf.Tensor]:
         row = shuffled_row(n, len(photos), seed=seed)
-        return _example(table, row, _seed(seed, _AUGMENT_STREAM, n), augment)
+        if augment.views is None:
+            return _example(table, row, _seed(seed, _AUGMENT_STREAM, n), augment)
+        view = n // len(photos) % augment.views
+        window_seed = _seed(seed, _VIEW_STREAM, view * len(photos) + tf.cast(row, tf.int64))
+        return {**_example(table, row, window_seed, augment), "view": tf.cast(view, tf.int32)}
 
     items = tf.data.Dataset.range(start_step * batch_size, (start_step + steps) * batch_size)
     items = items.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -9,6 +9,7 @@ from wsss_tf.config import AugmentSettings, LocalizeSettings, Recipe
 from wsss_tf.data import DataSet, training_batches
 from wsss_tf.nets.cam import cam_network
 from wsss_tf.nets.weights import initialise_cam
+from wsss_tf.training.activations import training_network
 from wsss_tf.training.checkpoint import load_checkpoint
 from wsss_tf.training.loop import CHECKPOINT, Task, fit, is_finished
 from wsss_tf.training.run_folder import RunFolder
@@ -22,29 +23,33 @@ def localize(run: RunFolder, dataset: DataSet) -> None:
     settings = _settings(run)
     model, new_layers = _fresh_network(recipe, dataset)
     split = recipe.data.train_split
+    photos = dataset.photos[split]
     augment = whole_photos(recipe.augment, settings.crop)
+    network = training_network(run, model, settings, photos=photos, augment=augment)
 
     def loss(batch):
-        logits = model(batch["photo"], training=True)["tag_logits"]
-        return tag_cross_entropy(logits, batch["tags"])
+        return tag_cross_entropy(network(batch)["tag_logits"], batch["tags"])
 
     def batches(start, steps):
-        return training_batches(
-            dataset,
-            split,
-            augment=augment,
-            batch_size=settings.batch_size,
-            seed=recipe.seed,
-            start_step=start,
-            steps=steps,
+        return network.prepared(
+            training_batches(
+                dataset,
+                split,
+                augment=augment,
+                batch_size=settings.batch_size,
+                seed=recipe.seed,
+                start_step=start,
+                steps=steps,
+            )
         )
 
-    ids = [photo.id for photo in dataset.photos[split]]
-    fit(
-        Task(STAGE, model, loss, batches, settings, ids, new_layers),
-        run.stage(STAGE),
-        log=recipe.log,
-    )
+    ids = [photo.id for photo in photos]
+    with network:
+        fit(
+            Task(STAGE, model, loss, batches, settings, ids, new_layers),
+            run.stage(STAGE),
+            log=recipe.log,
+        )
 
 
 def is_localized(run: RunFolder) -> bool:

@@ -10,6 +10,7 @@ from wsss_tf.data import DataSet, training_batches
 from wsss_tf.losses import WeakSegmentationLoss
 from wsss_tf.nets.fcn import fcn
 from wsss_tf.nets.weights import initialise_fcn
+from wsss_tf.training.activations import training_network
 from wsss_tf.training.checkpoint import load_checkpoint
 from wsss_tf.training.loop import CHECKPOINT, Task, fit, is_finished
 from wsss_tf.training.pictures import training_picture
@@ -28,27 +29,31 @@ def segment(run: RunFolder, dataset: DataSet) -> None:
     )
     weak_loss = WeakSegmentationLoss(settings.loss, sharpness=settings.sharpness)
     split = recipe.data.train_split
+    photos = dataset.photos[split]
+    network = training_network(run, model, settings, photos=photos, augment=recipe.augment)
 
     def loss(batch):
-        logits = model(batch["photo"], training=True)
-        return weak_loss(logits, batch["tags"], batch.get("mask"), batch["valid"])
+        return weak_loss(network(batch), batch["tags"], batch.get("mask"), batch["valid"])
 
     def batches(start, steps):
-        return training_batches(
-            dataset,
-            split,
-            augment=recipe.augment,
-            batch_size=settings.batch_size,
-            seed=recipe.seed,
-            start_step=start,
-            steps=steps,
-            masks=None if settings.loss == "tags" else run.stage("masks"),
+        return network.prepared(
+            training_batches(
+                dataset,
+                split,
+                augment=recipe.augment,
+                batch_size=settings.batch_size,
+                seed=recipe.seed,
+                start_step=start,
+                steps=steps,
+                masks=None if settings.loss == "tags" else run.stage("masks"),
+            )
         )
 
-    ids = [photo.id for photo in dataset.photos[split]]
+    ids = [photo.id for photo in photos]
     picture = partial(training_picture, model)
     task = Task(STAGE, model, loss, batches, settings, ids, new_layers, picture)
-    fit(task, run.stage(STAGE), log=recipe.log)
+    with network:
+        fit(task, run.stage(STAGE), log=recipe.log)
 
 
 def is_segmented(run: RunFolder) -> bool:
