@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from wsss_tf.nets.vgg import activation_network
 from wsss_tf.nets.weights import COMPACT, load_backbone
 from wsss_tf.training.localize import is_localized, localize
 from wsss_tf.training.make_masks import is_made, make_masks
+from wsss_tf.training.reuse import adopt_stage, find_donor
 from wsss_tf.training.run_folder import RunFolder
 from wsss_tf.training.segment import is_segmented, segment
 
@@ -40,13 +41,17 @@ def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
     return (*before[recipe.masks.kind], SEGMENT)
 
 
-def run_stages(recipe: Recipe, out: Path, *, until: str = "segment") -> RunFolder:
+def run_stages(
+    recipe: Recipe, out: Path, *, until: str | None = "segment", donors: Sequence[RunFolder] = ()
+) -> RunFolder:
     """Runs the stages that `out` does not hold yet, up to `until`.
 
     Args:
         recipe: what to train; `out` may hold an unfinished or finished run of the same one.
         out: the run folder.
-        until: name of the last stage wanted.
+        until: name of the last stage wanted; None makes the folder and its record only.
+        donors: finished runs, or unfinished ones; a stage that one of them has finished from equal
+            inputs is taken over from there.
 
     Returns:
         The run. Equal recipes, data and versions on equal machines give equal bits.
@@ -58,7 +63,7 @@ def run_stages(recipe: Recipe, out: Path, *, until: str = "segment") -> RunFolde
     """
     stages = stages_of(recipe)
     names = [stage.name for stage in stages]
-    if until not in names:
+    if until is not None and until not in names:
         raise ValueError(
             f"`until` must be a stage of the recipe, {names}. Received: until={until}."
         )
@@ -70,9 +75,9 @@ def run_stages(recipe: Recipe, out: Path, *, until: str = "segment") -> RunFolde
         dataset = dataset or open_dataset(recipe.data, root=run.data_root)
         run.record_labels(dataset.labels)
         run.record_files(files_read(recipe, dataset))
-        for stage in stages[: names.index(until) + 1]:
+        for stage in stages[: names.index(until) + 1 if until else 0]:
             if not stage.is_done(run):
-                _work(stage, run, dataset)
+                _work(stage, run, dataset, donors)
     return run
 
 
@@ -86,7 +91,12 @@ def files_read(recipe: Recipe, dataset: DataSet) -> Iterator[Path]:
         yield Path(recipe.backbone.weights)
 
 
-def _work(stage: Stage, run: RunFolder, dataset: DataSet) -> None:
+def _work(stage: Stage, run: RunFolder, dataset: DataSet, donors: Sequence[RunFolder]) -> None:
+    finished = (donor for donor in donors if stage in stages_of(donor.recipe))
+    donor = find_donor(run, stage.name, filter(stage.is_done, finished))
+    if donor:
+        adopt_stage(run, donor, stage.name)
+        return
     started = time.perf_counter()
     try:
         stage.work(run, dataset)

@@ -137,6 +137,7 @@ class RunFolder:
         """Adds a stage's time; a resumed stage adds up. Peak memory is the whole process's."""
         record = self.record()
         entry = record["stages"].setdefault(name, {"seconds": 0.0})
+        entry.pop("adopted", None)  # Stopped in taking it over, and done here after all.
         entry["seconds"] = round(entry["seconds"] + seconds, 3)
         entry["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         write_json(self.record_path, record)
