@@ -38,9 +38,11 @@ class Listing:
         problems: one line for each.
         splits: names of the splits that list a photo, with a problem or without.
         mask_folder: where `<id>.png` lies; listing and training never open it.
+        other_truth: folders of further pixel labels, which nothing opens.
     """
 
     mask_folder: Path
+    other_truth: tuple[Path, ...] = ()
     entries: list[Entry] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)

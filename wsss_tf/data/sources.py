@@ -49,7 +49,8 @@ class DataSet:
         photos: the photos of each split, in the order of its list.
         files: every list that was read; no photo, no mask.
         truth_labels: the label space of the ids in mask files.
-        mask_folder: of `<id>.png`; only `truth` looks at it.
+        mask_folder: of `<id>.png`; only `truth` and the audit look at it.
+        other_truth: folders of further pixel labels; only the audit looks at them.
     """
 
     labels: LabelSpace
@@ -57,6 +58,7 @@ class DataSet:
     files: tuple[Path, ...]
     truth_labels: LabelSpace
     mask_folder: Path
+    other_truth: tuple[Path, ...] = ()
 
     def split(self, name: str) -> tuple[Photo, ...]:
         """Returns the photos of a split. Raises DataError for an unknown one."""
@@ -113,7 +115,8 @@ def open_dataset(settings: DataSettings, *, root: Path) -> DataSet:
         size = (header.orientation, header.width, header.height)
         photos.setdefault(entry.split, []).append(Photo(entry.id, entry.path, tags, *size))
     splits = {split: tuple(items) for split, items in photos.items()}
-    return DataSet(labels, splits, tuple(listing.files), full, listing.mask_folder)
+    files = tuple(listing.files)
+    return DataSet(labels, splits, files, full, listing.mask_folder, listing.other_truth)
 
 
 def _listing(settings: DataSettings, root: Path) -> Listing:
@@ -124,7 +127,10 @@ def _listing(settings: DataSettings, root: Path) -> Listing:
 
         scenes = settings.scenes
         write_scenes(root, train=scenes.train, val=scenes.val, size=scenes.size, seed=scenes.seed)
-    return list_tagged_folder(root)
+    listing = list_tagged_folder(root)
+    if settings.source == "scenes":
+        listing.files.append(root / "scenes.json")
+    return listing
 
 
 def _full_labels(settings: DataSettings, listing: Listing) -> LabelSpace:

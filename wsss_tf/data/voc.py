@@ -21,7 +21,10 @@ def list_voc(root: Path, splits: Iterable[str]) -> Listing:
         root: the folder that holds JPEGImages, usually VOCdevkit/VOC2012.
         splits: names of list files without ".txt", such as "train".
     """
-    listing = Listing(mask_folder=root / "SegmentationClass")
+    masks = root / "SegmentationClass"
+    # Objects one by one, and the masks that others have added to VOC's under names like these.
+    others = (folder for folder in sorted(root.glob("Segmentation*")) if folder != masks)
+    listing = Listing(mask_folder=masks, other_truth=tuple(others))
     absent = [name for name in ("JPEGImages", "Annotations") if not (root / name).is_dir()]
     if absent:
         listing.problems.append(

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from wsss_tf.errors import CheckpointError
 from wsss_tf.nets import weight_files
+
+_FILES = "vgg16_weights_tf_dim_ordering_tf_kernels*.h5"
+
+
+def downloaded_files() -> tuple[Path, ...]:
+    """The files of ImageNet weights that Keras has downloaded, with and without the top."""
+    home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    if not os.access(home, os.W_OK):
+        home = Path("/tmp/.keras")  # Where Keras goes then.
+    return tuple(sorted((home / "models").glob(_FILES)))
 
 
 class ApplicationWeights:

@@ -40,6 +40,10 @@ class RegionCache:
         self.folder = Path(folder)
         self.method = method
 
+    def file(self, photo: NDArray[np.uint8]) -> Path:
+        """Where the regions of a photo, as for `layers`, are kept; the file need not be there."""
+        return self.folder / f"{self.method.key(photo)}.npz"
+
     def layers(
         self, photo: NDArray[np.uint8], size: tuple[int, int] | None = None
     ) -> NDArray[np.int32]:
@@ -55,8 +59,8 @@ class RegionCache:
         Raises:
             RunError: the folder cannot be written to.
         """
-        key, shape = self.method.key(photo), photo.shape[:2]
-        path = self.folder / f"{key}.npz"
+        path, shape = self.file(photo), photo.shape[:2]
+        key = path.stem
         layers = self._kept(path, key, shape)
         if layers is None:
             arrays = self.method.arrays(photo)

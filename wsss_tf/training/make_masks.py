@@ -21,7 +21,12 @@ from wsss_tf.nets.weights import load_backbone
 from wsss_tf.training.crf import CRF_SIDE, dense_crf
 from wsss_tf.training.interrupt import stop_requested
 from wsss_tf.training.localize import load_cam_network
-from wsss_tf.training.regions import RegionsInPipeline, fill_regions, region_source
+from wsss_tf.training.regions import (
+    RegionsInPipeline,
+    fill_regions,
+    region_source,
+    shared_files,
+)
 from wsss_tf.training.run_folder import RunFolder
 
 STAGE = "masks"
@@ -42,6 +47,7 @@ def make_masks(run: RunFolder, dataset: DataSet) -> None:
     missing = [photo for photo in photos if not mask_path(folder, photo).exists()]
     if missing:
         fill_regions(run, run.recipe.masks.crf, missing)
+        run.record_files(shared_files(run, run.recipe.masks.crf, missing), kind="kept")
         with stop_requested() as stop:
             for photo, mask in _made(run, dataset, missing):
                 write_label_map(mask_path(folder, photo), mask)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,17 @@ def fill_regions(run: RunFolder, settings: CrfSettings | None, photos: Iterable[
         )
     if problems:
         raise DataProblems([str(problem) for problem in problems])
+
+
+def shared_files(
+    run: RunFolder, settings: CrfSettings | None, photos: Iterable[Photo]
+) -> Iterator[Path]:
+    """The files of photos' regions where the CRF has regions, and runs share the folder."""
+    if settings is None or settings.regions is None or run.owns(run.regions_folder):
+        return
+    cache = RegionCache(run.regions_folder, RegionMethod(**settings.regions.model_dump()))
+    for photo in photos:
+        yield cache.file(read_photo(photo.path, max_pixels=run.recipe.data.max_pixels))
 
 
 def can_keep_regions(run: RunFolder) -> bool:

@@ -10,8 +10,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from wsss_tf.config import Recipe
-from wsss_tf.config.settings import WEIGHT_SETS
 from wsss_tf.data import DataSet, open_dataset
+from wsss_tf.nets.application_weights import downloaded_files
 from wsss_tf.nets.vgg import activation_network
 from wsss_tf.nets.weights import COMPACT, load_backbone
 from wsss_tf.training.localize import is_localized, localize
@@ -75,6 +75,7 @@ def run_stages(
         dataset = dataset or open_dataset(recipe.data, root=run.data_root)
         run.record_labels(dataset.labels)
         run.record_files(files_read(recipe, dataset))
+        run.record_files(headers_read(recipe, dataset), kind="headers")
         for stage in stages[: names.index(until) + 1 if until else 0]:
             if not stage.is_done(run):
                 _work(stage, run, dataset, donors)
@@ -82,13 +83,24 @@ def run_stages(
 
 
 def files_read(recipe: Recipe, dataset: DataSet) -> Iterator[Path]:
-    """Every file that the stages before evaluation read: lists, training photos, weights."""
+    """Every file that the stages before evaluation read whole: lists, training photos, weights."""
     yield from dataset.files
     yield from (photo.path for photo in dataset.photos[recipe.data.train_split])
-    if recipe.backbone.weights == "compact":
-        yield COMPACT
-    elif recipe.backbone.weights not in WEIGHT_SETS:
-        yield Path(recipe.backbone.weights)
+    yield from weights_read(recipe)
+
+
+def headers_read(recipe: Recipe, dataset: DataSet) -> Iterator[Path]:
+    """The photos of other splits: opening the data set checks that each is a whole image."""
+    for split, photos in dataset.photos.items():
+        if split != recipe.data.train_split:
+            yield from (photo.path for photo in photos)
+
+
+def weights_read(recipe: Recipe) -> tuple[Path, ...]:
+    """The files of `backbone.weights`; those that Keras downloads once they are there."""
+    weights = recipe.backbone.weights
+    sets = {"compact": (COMPACT,), "imagenet": downloaded_files(), "random": ()}
+    return sets.get(weights, (Path(weights),))
 
 
 def _work(stage: Stage, run: RunFolder, dataset: DataSet, donors: Sequence[RunFolder]) -> None:
@@ -101,4 +113,5 @@ def _work(stage: Stage, run: RunFolder, dataset: DataSet, donors: Sequence[RunFo
     try:
         stage.work(run, dataset)
     finally:
+        run.record_files(weights_read(run.recipe))  # Now Keras has downloaded them all.
         run.record_stage(stage.name, time.perf_counter() - started)

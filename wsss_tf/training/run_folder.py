@@ -80,6 +80,10 @@ class RunFolder:
         """Folder of "localize", "masks", "segment" or "report"."""
         return self.path / name
 
+    def owns(self, path: Path) -> bool:
+        """Whether `path` lies in the run's folder."""
+        return path.resolve().is_relative_to(self.path.resolve())
+
     def record(self) -> dict[str, Any]:
         """run.json.
 
@@ -117,16 +121,22 @@ class RunFolder:
                 f"the data now have {', '.join(labels.names)}. Train into a new folder."
             )
 
-    def record_files(self, paths: Iterable[Path]) -> None:
-        """Adds what a stage is about to read, with digests, to run.json.
+    def record_files(self, paths: Iterable[Path], *, kind: str = "files") -> None:
+        """Adds what is read before evaluation to run.json: absolute paths, with first digests.
+
+        Args:
+            paths: of files that the run has not made itself.
+            kind: "files", which results hang on; "headers", photos that no stage looks into; or
+                "kept", what a folder that runs share keeps of photos, which gets no digest.
 
         Raises:
-            RunError: a file has changed since an earlier stage read it.
+            RunError: one of "files" has changed since an earlier stage read it.
         """
         record = self.record()
+        listed = record.setdefault(kind, {})
         for path in paths:
-            digest = sha256(path)
-            if record["files"].setdefault(str(path), digest) != digest:
+            digest = None if kind == "kept" else sha256(path)
+            if listed.setdefault(str(path.absolute()), digest) != digest and kind == "files":
                 raise RunError(
                     f"{path}: changed since this run first read it. "
                     "Restore it, or train into a new folder."
