@@ -5,7 +5,7 @@ Only evaluation imports this. Training opens no mask.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,15 +20,15 @@ from wsss_tf.labels import UNKNOWN
 _THREADS = 4
 
 
-def check_truth(dataset: DataSet, split: str) -> None:
-    """Reads every mask of a split.
+def check_truth(dataset: DataSet, split: str, photos: Sequence[Photo] | None = None) -> None:
+    """Reads every mask of a split, or of some `photos` of it.
 
     Raises:
         DataProblems: all masks that are missing, no label map, not of the size of their photo, or
             with ids outside the label space.
     """
-    photos, paths = dataset.split(split), dataset.truth(split)
-    table = dataset.labels.ids_from(dataset.truth_labels)
+    paths, table = dataset.truth(split), _table(dataset)
+    photos = dataset.split(split) if photos is None else photos
     with ThreadPoolExecutor(_THREADS) as pool:
         results = pool.map(lambda photo: _problem(photo, paths[photo.id], table), photos)
         problems = [problem for problem in results if problem]
@@ -47,14 +47,51 @@ def truth_pairs(
     Raises:
         DataError: a photo or a mask cannot be read. Call `check_truth` first to have them all.
     """
+    photos = dataset.split(split)
+    for photo, truth in zip(photos, truth_maps(dataset, split), strict=True):
+        pixels = read_photo(photo.path, max_pixels=photo.width * photo.height)
+        yield photo.id, pixels, truth
+
+
+def truth_maps(
+    dataset: DataSet,
+    split: str,
+    photos: Sequence[Photo] | None = None,
+    *,
+    foreground: bool = False,
+) -> Iterator[NDArray[np.uint8]]:
+    """Yields the truth of each photo of a split, or of some `photos` of it, in order.
+
+    Args:
+        dataset, split: of the masks.
+        photos: some of the split's; None for all of them.
+        foreground: whether to tell object from background only.
+
+    Yields:
+        uint8 [H, W]: the ids that `truth_pairs` gives. With `foreground` 0, and 1 for every class
+        of the data set's masks, also those that are not kept: a chair is an object, wanted or
+        not. 255 where the mask says so.
+
+    Raises:
+        DataError: a mask cannot be read. Call `check_truth` first to have them all.
+    """
     paths = dataset.truth(split)
-    table = dataset.labels.ids_from(dataset.truth_labels)
-    for photo in dataset.split(split):
+    table = _foreground_table(dataset) if foreground else _table(dataset)
+    for photo in dataset.split(split) if photos is None else photos:
         problem = _problem(photo, paths[photo.id], table)
         if problem:
             raise DataError(problem)
-        pixels = read_photo(photo.path, max_pixels=photo.width * photo.height)
-        yield photo.id, pixels, table[read_label_map(paths[photo.id])]
+        yield table[read_label_map(paths[photo.id])]
+
+
+def _table(dataset: DataSet) -> NDArray[np.uint8]:
+    return dataset.labels.ids_from(dataset.truth_labels)
+
+
+def _foreground_table(dataset: DataSet) -> NDArray[np.uint8]:
+    table = _table(dataset)
+    table[1 : dataset.truth_labels.num_classes] = 1
+    return table
 
 
 def _problem(photo: Photo, path: Path, table: NDArray[np.uint8]) -> str | None:
