@@ -38,8 +38,17 @@ PAPER = {
     "data.label_space": "auto",
     "data.train_split": "train_aug",
     "data.eval_split": "val",
+    # Custom of the field since; the paper tells of one look at a photo.
+    "inference.scales": (1.0,),
+    "inference.flip": False,
 }
-MASKS = {"masks.blocks": (4, 5), "masks.scaling": "min_max", "masks.side": None}
+MASKS = {
+    "masks.blocks": (4, 5),
+    "masks.scaling": "min_max",
+    "masks.side": None,
+    "masks.scales": (1.0,),
+    "masks.flip": False,
+}
 FUSION = {
     "masks.kind": "multi_class",
     "masks.combination": "linear",

@@ -11,14 +11,17 @@ from wsss_tf.crf import DenseCRF, unary_energies
 from wsss_tf.crf.unary import FORMS
 from wsss_tf.priors import (
     Fusion,
+    Views,
     class_probabilities,
     foreground_probability,
     label_map,
+    mean_over_views,
     resize,
     size_within,
 )
-from wsss_tf.priors.foreground import SCALINGS, check_choice
+from wsss_tf.priors.foreground import SCALINGS, channel_mean, check_choice
 from wsss_tf.priors.resizing import check_side
+from wsss_tf.priors.views import PLAIN
 
 KINDS = ("foreground", "multi_class")
 
@@ -37,6 +40,9 @@ class MaskMaker(tf.Module):
         kind: "multi_class" gives 0 for background and k for the k-th class; "foreground" 0 and 1.
         side: the longer side, in pixels, at which the networks look at a larger photo; None is the
             photo's own. The result has the photo's own size either way.
+        views: further sizes, of what `side` leaves, and mirror images at which the networks look.
+            Each block's channel mean, and each CAM cut at 0, is then the mean over the views, in
+            the grid of the largest and with every view's own magnitudes. One plain view by default.
         scaling: of the foreground probability, see `priors.foreground_probability`.
         crf: sharpens the probabilities at the photo's own size, among background and the photo's
             classes alone; None leaves them as they are.
@@ -56,6 +62,7 @@ class MaskMaker(tf.Module):
         *,
         kind: str,
         side: int | None = None,
+        views: Views = PLAIN,
         scaling: str = "min_max",
         crf: DenseCRF | None = None,
         unary: str = "log",
@@ -76,6 +83,7 @@ class MaskMaker(tf.Module):
         self.cam_network = cam_network if kind == "multi_class" else None
         self.kind = kind
         self.side = side
+        self.views = views
         self.scaling = scaling
         self.crf = crf
         self.unary = unary
@@ -108,7 +116,7 @@ class MaskMaker(tf.Module):
             "activations": list of float32 [h, w], the channel mean of each block; "foreground":
             float32 [H, W], P_f; "probabilities": float32 [H, W, 2 or K+1], P; with a CRF "refined",
             P after it; "mask": as `__call__`; for "multi_class" "cams": float32 [h, w, K],
-            unscaled.
+            unscaled. Sizes [h, w] are those of the largest view.
         """
         photo, tags = tf.convert_to_tensor(photo), tf.convert_to_tensor(tags)
         _check(photo, tags)
@@ -116,15 +124,14 @@ class MaskMaker(tf.Module):
             regions = _checked_regions(regions, self.crf)
         size = tf.shape(photo)[:2]
         seen = self._as_seen(photo, size)
-        blocks = _as_list(self.activation_network(seen, training=False))
+        blocks = self._blocks(seen)
         foreground = foreground_probability(blocks, size, scaling=self.scaling)
         steps = {
             "activations": [tf.reduce_mean(tf.cast(b[0], tf.float32), axis=-1) for b in blocks],
             "foreground": foreground[0],
         }
         if self.cam_network is not None:
-            cams = self.cam_network(seen, training=False)["cams"]
-            steps["cams"] = tf.cast(cams, tf.float32)[0]
+            steps["cams"] = tf.cast(self._cams(self.cam_network, seen), tf.float32)[0]
         present = self._labels_present(tags)
         steps["probabilities"] = self._probabilities(steps, tags, present)
         if self.crf is not None:
@@ -132,6 +139,28 @@ class MaskMaker(tf.Module):
             steps["refined"] = self._refined(self.crf, photo, regions, before, present)
         steps["mask"] = self._label_map(steps, tags)
         return steps
+
+    def _blocks(self, seen: tf.Tensor) -> list[tf.Tensor]:
+        """Activations [1, h, w, C] of each block; of several views their mean [1, h, w, 1]."""
+
+        def activations(photo: tf.Tensor) -> list[tf.Tensor]:
+            return _as_list(self.activation_network(photo, training=False))
+
+        if self.views == PLAIN:
+            return activations(seen)
+        return mean_over_views(
+            seen, self.views, lambda photo: [channel_mean(block) for block in activations(photo)]
+        )
+
+    def _cams(self, cam_network: keras.Model, seen: tf.Tensor) -> tf.Tensor:
+        """CAMs [1, h, w, K]; of several views the mean, where evidence against counts as none."""
+
+        def cams(photo: tf.Tensor) -> tf.Tensor:
+            return cam_network(photo, training=False)["cams"]
+
+        if self.views == PLAIN:
+            return cams(seen)
+        return mean_over_views(seen, self.views, lambda photo: [tf.nn.relu(cams(photo))])[0]
 
     def _labels_present(self, tags: tf.Tensor) -> tf.Tensor:
         """bool [2 or K+1]: background, and the labels that the tags allow."""

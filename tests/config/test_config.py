@@ -197,3 +197,22 @@ def test_config_brings_no_heavy_module():
     }
     assert not imported & heavy
     assert imported - {"wsss_tf", "pydantic", "pydantic_core", "yaml"} <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("place", ["masks", "inference"])
+def test_views_of_a_photo_are_one_unless_asked(small, write, place):
+    plain = config.load_recipe(small)
+    assert (getattr(plain, place).scales, getattr(plain, place).flip) == ((1.0,), False)
+    old = config.recipe_text(plain).replace("  scales: [1.0]\n", "")
+    old = "".join(
+        line
+        for line, before in zip(old.splitlines(True), ["", *old.splitlines()], strict=False)
+        if line != "  flip: false\n" or before == "  scale: [0.75, 1.25]"
+    )
+    assert old.count("flip") == 1  # That of augment, which is older.
+    assert config.load_recipe(write(old, "old.yaml")) == plain
+    changes = [f"{place}.scales=[0.75, 1, 1.25]", f"{place}.flip=true"]
+    asked = config.load_recipe(small, changes)
+    assert (getattr(asked, place).scales, getattr(asked, place).flip) == ((0.75, 1, 1.25), True)
+    assert config.load_recipe(write(config.recipe_text(asked), "again.yaml")) == asked
+    assert config.recipe_digest(asked) != config.recipe_digest(plain)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from wsss_tf.config.rules import AsTuple, Broken, Fraction, Positive, Settings, report
+from wsss_tf.config.rules import AsTuple, Broken, Fraction, Positive, Scales, Settings, report
 
 # Below 1 the lattice of a large photo outgrows its keys; far above, the spatial kernel is slow.
 Sigma = Annotated[float, Field(ge=1.0, le=1000.0)]
@@ -114,3 +114,7 @@ class InferenceSettings(Settings):
 
     crf: OptionalCrf = None
     """The CRF over all classes; null for none. `--crf` and `--no-crf` overrule it."""
+    scales: Scales = (1.0,)
+    """Factors of the photo's size at which the network looks; the probabilities' mean counts."""
+    flip: bool = False
+    """Look at every scale mirrored, too."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 _INT32 = 2**31 - 1  # Seeds and steps travel through int32 tensors.
@@ -18,6 +18,21 @@ Positive = Annotated[float, Field(gt=0.0)]
 Momentum = Annotated[float, Field(ge=0.0, lt=1.0)]
 # Strict types would refuse YAML's lists here; their items stay strict.
 AsTuple = Field(strict=False)
+
+
+def _ascending(scales: tuple[float, ...]) -> tuple[float, ...]:
+    if list(scales) != sorted(set(scales)):
+        raise ValueError("must ascend and name each scale once")
+    return scales
+
+
+# The range of `priors.Views`, and few enough to wait for.
+Scales = Annotated[
+    tuple[Annotated[float, Field(ge=0.25, le=4.0)], ...],
+    AsTuple,
+    Field(min_length=1, max_length=8),
+    AfterValidator(_ascending),
+]
 
 
 class Settings(BaseModel):

@@ -17,6 +17,7 @@ from wsss_tf.config.rules import (
     Fraction,
     Momentum,
     Positive,
+    Scales,
     Settings,
     Side,
     report,
@@ -109,6 +110,10 @@ class MasksSettings(Settings):
     """One mask a tag, one foreground mask, or no masks at all."""
     side: Side | None = None
     """Longer side at which the networks look at a photo; null is its own size."""
+    scales: Scales = (1.0,)
+    """Factors of that size at which they look; activations and CAMs are the mean. [1.0] is one."""
+    flip: bool = False
+    """Look at every scale mirrored, too."""
     activations: Literal["plain", "dilated"] = "plain"
     """VGG-16 as trained (stride 16 at block 5), or its form of output stride 8."""
     blocks: Annotated[
