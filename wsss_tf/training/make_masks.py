@@ -18,6 +18,7 @@ from wsss_tf.labels import LabelSpace
 from wsss_tf.masks import MaskMaker
 from wsss_tf.nets.vgg import activation_network
 from wsss_tf.nets.weights import load_backbone
+from wsss_tf.priors import Views
 from wsss_tf.training.crf import CRF_SIDE, dense_crf
 from wsss_tf.training.interrupt import stop_requested
 from wsss_tf.training.localize import load_cam_network
@@ -85,6 +86,7 @@ def mask_maker(run: RunFolder, labels: LabelSpace) -> MaskMaker:
         None if is_foreground(run) else load_cam_network(run, labels.num_tags),
         kind=settings.kind,
         side=settings.side,
+        views=Views(settings.scales, settings.flip),
         scaling=settings.scaling,
         crf=dense_crf(settings.crf) if settings.crf else None,
         unary=settings.crf.unary if settings.crf else "log",
