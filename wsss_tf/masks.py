@@ -38,6 +38,8 @@ class MaskMaker(tf.Module):
             activations make up the foreground probability.
         cam_network: photo -> {"cams": float [B, h, w, K], ...}; needed for "multi_class" only.
         kind: "multi_class" gives 0 for background and k for the k-th class; "foreground" 0 and 1.
+        joint: both networks as one, of `nets.joint.joint_network`, which then runs in their place;
+            None runs them one after the other, of the same result.
         side: the longer side, in pixels, at which the networks look at a larger photo; None is the
             photo's own. The result has the photo's own size either way.
         views: further sizes, of what `side` leaves, and mirror images at which the networks look.
@@ -61,6 +63,7 @@ class MaskMaker(tf.Module):
         cam_network: keras.Model | None = None,
         *,
         kind: str,
+        joint: keras.Model | None = None,
         side: int | None = None,
         views: Views = PLAIN,
         scaling: str = "min_max",
@@ -81,6 +84,7 @@ class MaskMaker(tf.Module):
             check_side(side)
         self.activation_network = activation_network
         self.cam_network = cam_network if kind == "multi_class" else None
+        self.joint = joint if kind == "multi_class" else None
         self.kind = kind
         self.side = side
         self.views = views
@@ -124,14 +128,14 @@ class MaskMaker(tf.Module):
             regions = _checked_regions(regions, self.crf)
         size = tf.shape(photo)[:2]
         seen = self._as_seen(photo, size)
-        blocks = self._blocks(seen)
+        blocks, cams = self._maps(seen)
         foreground = foreground_probability(blocks, size, scaling=self.scaling)
         steps = {
             "activations": [tf.reduce_mean(tf.cast(b[0], tf.float32), axis=-1) for b in blocks],
             "foreground": foreground[0],
         }
-        if self.cam_network is not None:
-            steps["cams"] = tf.cast(self._cams(self.cam_network, seen), tf.float32)[0]
+        if cams is not None:
+            steps["cams"] = tf.cast(cams, tf.float32)[0]
         present = self._labels_present(tags)
         steps["probabilities"] = self._probabilities(steps, tags, present)
         if self.crf is not None:
@@ -140,27 +144,32 @@ class MaskMaker(tf.Module):
         steps["mask"] = self._label_map(steps, tags)
         return steps
 
-    def _blocks(self, seen: tf.Tensor) -> list[tf.Tensor]:
-        """Activations [1, h, w, C] of each block; of several views their mean [1, h, w, 1]."""
+    def _maps(self, seen: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor | None]:
+        """Activations [1, h, w, C] of each block, and CAMs [1, h, w, K].
 
-        def activations(photo: tf.Tensor) -> list[tf.Tensor]:
-            return _as_list(self.activation_network(photo, training=False))
-
+        Of several views the means: of activations [1, h, w, 1], of CAMs where evidence against a
+        class counts as none.
+        """
         if self.views == PLAIN:
-            return activations(seen)
-        return mean_over_views(
-            seen, self.views, lambda photo: [channel_mean(block) for block in activations(photo)]
-        )
+            return self._looked(seen)
 
-    def _cams(self, cam_network: keras.Model, seen: tf.Tensor) -> tf.Tensor:
-        """CAMs [1, h, w, K]; of several views the mean, where evidence against counts as none."""
+        def maps(photo: tf.Tensor) -> list[tf.Tensor]:
+            blocks, cams = self._looked(photo)
+            means = [channel_mean(block) for block in blocks]
+            return means if cams is None else [*means, tf.nn.relu(cams)]
 
-        def cams(photo: tf.Tensor) -> tf.Tensor:
-            return cam_network(photo, training=False)["cams"]
+        found = mean_over_views(seen, self.views, maps)
+        return (found, None) if self.cam_network is None else (found[:-1], found[-1])
 
-        if self.views == PLAIN:
-            return cams(seen)
-        return mean_over_views(seen, self.views, lambda photo: [tf.nn.relu(cams(photo))])[0]
+    def _looked(self, photo: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor | None]:
+        """The same of one view."""
+        if self.joint is not None:
+            outputs = self.joint(photo, training=False)
+            return list(outputs["activations"]), outputs["cams"]
+        blocks = _as_list(self.activation_network(photo, training=False))
+        if self.cam_network is None:
+            return blocks, None
+        return blocks, self.cam_network(photo, training=False)["cams"]
 
     def _labels_present(self, tags: tf.Tensor) -> tf.Tensor:
         """bool [2 or K+1]: background, and the labels that the tags allow."""
