@@ -70,6 +70,7 @@ class FrozenFront(WholeNetwork):
         augment: AugmentSettings,
     ) -> None:
         super().__init__(model)
+        self.run = run
         self.folder = run.recipe.data.activations_cache or run.path / "activations"
         self.seed, self.photos, self.augment = run.recipe.seed, photos, augment
         self.front, self.rest = split_network(model, frozen_blocks)
@@ -95,6 +96,8 @@ class FrozenFront(WholeNetwork):
             shape=tuple(self.front.compute_output_shape((1, crop, crop, 3))[1:]),
         )
         file = self._opened.enter_context(opened)
+        if not self.run.owns(file.path):
+            self.run.record_files([file.path], kind="kept")
         rounded = tf.function(self._rounded)
         for batch in batches:
             entries = batch["index"].numpy().astype(int) * views + batch["view"].numpy()
