@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,13 +15,22 @@ from wsss_tf.cli.start import start_tensorflow
 @run_argument
 @click.option("--split", help="Split to score; by default the recipe's data.eval_split.")
 @click.option(
+    "--masks",
+    "of_masks",
+    is_flag=True,
+    help="Score the masks that photos get from their tags, in place of predictions.",
+)
+@click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="JSON file; by default RUN/report/evaluate_SPLIT.json, or evaluate_SPLIT_crf.json.",
+    help="JSON file; one of a line a photo (.jsonl) is written beside it; by default "
+    "RUN/report/evaluate_SPLIT.json, evaluate_SPLIT_crf.json or masks_SPLIT.json.",
 )
 @crf_option
-def evaluate(run: Path, split: str | None, out: Path | None, crf: bool | None) -> None:
-    """Score RUN against pixel labels: IoU of each class and their mean.
+def evaluate(
+    run: Path, split: str | None, of_masks: bool, out: Path | None, crf: bool | None
+) -> None:
+    """Score RUN against pixel labels: IoU of each class, their mean, and how sure it is.
 
     Pixels labelled 255, and those of classes that the recipe does not keep, are ignored.
 
@@ -28,28 +38,54 @@ def evaluate(run: Path, split: str | None, out: Path | None, crf: bool | None) -
     Example:
       wsss-tf evaluate run --split val
     """
+    _check(of_masks, out, crf)
     start_tensorflow()
-    from wsss_tf.files import write_json
-    from wsss_tf.training import (
-        RunFolder,
-        evaluate,
-        inference_crf,
-        iou_table,
-        open_run_data,
-        scores,
-    )
+    from wsss_tf.metrics import score_table
+    from wsss_tf.training import RunFolder, open_run_data, score_masks, write_scores
+    from wsss_tf.training import evaluate as score_predictions
 
     folder = RunFolder.existing(run)
     split = split or folder.recipe.data.eval_split
     dataset = open_run_data(folder, split)
-    settings = inference_crf(folder.recipe, crf)
-    ending, words = ("_crf", "with a CRF") if settings else ("", "without a CRF")
-    words += " and regions" if settings and settings.regions else ""
-    found = scores(evaluate(folder, dataset, split, crf=crf), dataset.labels.names)
-    target = out or folder.stage("report") / f"evaluate_{split}{ending}.json"
-    photos = len(dataset.photos[split])
-    click.echo(iou_table(found))
-    click.echo(f"{photos} photos, {words}")
-    about = {"split": split, "photos": photos, "crf": settings and settings.model_dump(mode="json")}
-    write_json(target, {**about, **found})
+    if of_masks:
+        scoring = score_masks(folder, dataset, split)
+    else:
+        scoring = score_predictions(folder, dataset, split, crf=crf)
+    target = out or folder.stage("report") / _name(scoring.about)
+    found = write_scores(target, scoring)
+    click.echo(score_table(found))
+    click.echo(_summary(found))
+    if folder.recipe.data.keep is not None:
+        click.echo(_classes_not_kept(found))
     click.echo(f"Written: {target}")
+
+
+def _check(of_masks: bool, out: Path | None, crf: bool | None) -> None:
+    if of_masks and crf is not None:
+        raise click.UsageError("--crf and --no-crf are for predictions, and not for --masks.")
+    if out is not None and out.suffix == ".jsonl":
+        raise click.UsageError("--out names the JSON file; its .jsonl is written beside it.")
+
+
+def _name(about: dict[str, Any]) -> str:
+    if about["kind"] == "masks":
+        return f"masks_{about['split']}.json"
+    return f"evaluate_{about['split']}{'_crf' if about['crf'] else ''}.json"
+
+
+def _summary(found: dict[str, Any]) -> str:
+    """Such as "145 photos, with a CRF and regions"."""
+    crf = found["crf"]
+    words = "with a CRF" if crf else "without a CRF"
+    words += " and regions" if crf and crf["regions"] else ""
+    if found["scales"] != [1.0] or found["flip"]:
+        words += f", at scales {', '.join(f'{scale:g}' for scale in found['scales'])}"
+        words += " and mirrored" if found["flip"] else ""
+    of = "masks from tags, " if found["kind"] == "masks" else ""
+    return f"{found['photos']} photos, {of}{words}"
+
+
+def _classes_not_kept(found: dict[str, Any]) -> str:
+    if found["classes"] == ["background", "foreground"] and found["kind"] == "masks":
+        return "Foreground is every class of the pixel labels, also those that data.keep leaves."
+    return "Pixels of classes that data.keep leaves out are ignored."

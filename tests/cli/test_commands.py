@@ -43,7 +43,7 @@ def test_evaluate_prints_and_writes_the_same_figures(tiny_run, tmp_path):
     result = invoke("evaluate", tiny_run.path, "--out", tmp_path / "scores.json")
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "scores.json").read_text())
-    assert f"mIoU        {100 * found['miou']:5.1f}" in result.stdout
+    assert f"mIoU            {100 * found['miou']:5.1f}  (" in result.stdout
     assert found["photos"] == 3
     assert found["split"] == "val"
     assert "background" in found["iou"]

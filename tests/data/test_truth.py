@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wsss_tf.data import check_truth, open_dataset, truth_pairs
+from wsss_tf.data import check_truth, open_dataset, truth_maps, truth_pairs
 from wsss_tf.errors import DataError, DataProblems
 
 
@@ -43,6 +43,35 @@ def test_pairs_have_the_ids_of_the_kept_classes(scored, build):
         assert truth.dtype == np.uint8
         assert truth.shape == photo.shape[:2]
         assert (truth[1:] == 0).all()
+
+
+def test_the_foreground_is_every_class_kept_or_not(scored, build):
+    values = dict(zip("abcde", (0, 8, 12, 20, 255), strict=True))
+    dataset = scored({name: build.label_map(ids(value)) for name, value in values.items()})
+    found = list(truth_maps(dataset, "val", foreground=True))
+    assert [int(truth[0, 0]) for truth in found] == [0, 1, 1, 1, 255]
+    for truth in found:
+        assert truth.dtype == np.uint8
+        assert (truth[1:] == 0).all()
+
+
+def test_some_photos_of_a_split_need_no_other_masks(scored, build):
+    dataset = scored({"d": build.label_map(ids(12)), "b": build.label_map(ids(20))})
+    photos = [dataset.split("val")[row] for row in (3, 1)]
+    check_truth(dataset, "val", photos)
+    for foreground, expected in ((False, [2, 255]), (True, [1, 1])):
+        found = truth_maps(dataset, "val", photos, foreground=foreground)
+        assert [int(truth[0, 0]) for truth in found] == expected
+    with pytest.raises(DataProblems) as caught:
+        check_truth(dataset, "val")
+    assert len(caught.value.problems) == 3
+
+
+@pytest.mark.parametrize("foreground", [False, True])
+def test_an_unknown_id_is_never_foreground(scored, build, foreground):
+    dataset = scored({"a": build.label_map(ids(33))})
+    with pytest.raises(DataError, match="the ids 33"):
+        list(truth_maps(dataset, "val", dataset.split("val")[:1], foreground=foreground))
 
 
 def test_all_bad_masks_come_at_once(scored, build):

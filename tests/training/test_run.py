@@ -20,7 +20,6 @@ from wsss_tf.training import (
     mask_path,
     open_run_data,
     run_stages,
-    scores,
     stages_of,
 )
 from wsss_tf.training.crf import dense_crf
@@ -96,16 +95,23 @@ def test_other_supervisions_need_fewer_stages(
 @pytest.mark.parametrize("crf", [None, False, True])
 def test_evaluation_is_the_confusion_of_predictions_with_truth(tiny_run, crf):
     dataset = open_run_data(tiny_run, "val")
-    matrix = evaluate(tiny_run, dataset, "val", crf=crf)
+    scoring = evaluate(tiny_run, dataset, "val", crf=crf)
     predictor = Predictor(tiny_run, crf=crf)
     expected = ConfusionMatrix(dataset.labels.num_classes)
     for photo in dataset.split("val"):
         truth = read_label_map(dataset.truth("val")[photo.id])
         expected.update(truth, predictor(read_photo(photo.path)))
-    np.testing.assert_array_equal(matrix.counts, expected.counts)
-    found = scores(matrix, dataset.labels.names)
-    assert list(found["iou"]) == list(dataset.labels.names)
-    assert 0.0 <= found["miou"] <= 1.0
+    np.testing.assert_array_equal(scoring.confusion.counts, expected.counts)
+    assert scoring.names == dataset.labels.names
+    assert scoring.ids == [photo.id for photo in dataset.split("val")]
+    assert scoring.about == {
+        "kind": "predictions",
+        "split": "val",
+        "crf": predictor.crf and predictor.crf.model_dump(mode="json"),
+        "scales": [1.0],
+        "flip": False,
+    }
+    assert min(scoring.seconds.values()) > 0.0
 
 
 @pytest.mark.parametrize("crf", [False, True])

@@ -233,13 +233,13 @@ def test_keeping_regions_changes_no_prediction(trained, size):
 
 def test_scores_are_of_predictions_with_regions_that_are_kept(trained):
     dataset = open_run_data(trained, "val")
-    matrix = evaluate(trained, dataset, "val")
+    scoring = evaluate(trained, dataset, "val")
     expected = ConfusionMatrix(dataset.labels.num_classes)
     predictor = Predictor(trained)
     for photo in dataset.split("val"):
         truth = read_label_map(dataset.truth("val")[photo.id])
         expected.update(truth, predictor(read_photo(photo.path)))
-    np.testing.assert_array_equal(matrix.counts, expected.counts)
+    np.testing.assert_array_equal(scoring.confusion.counts, expected.counts)
     assert len(files(trained.path / "regions")) == 3
 
 
@@ -249,7 +249,8 @@ def test_a_run_that_cannot_be_written_is_scored_all_the_same(trained, monkeypatc
     shutil.rmtree(trained.path / "regions")
     module = importlib.import_module("wsss_tf.training.evaluate")
     monkeypatch.setattr(module, "can_keep_regions", lambda run: False)
-    np.testing.assert_array_equal(evaluate(trained, dataset, "val").counts, expected.counts)
+    found = evaluate(trained, dataset, "val").confusion.counts
+    np.testing.assert_array_equal(found, expected.confusion.counts)
     assert not (trained.path / "regions").exists()
 
 

@@ -2,8 +2,8 @@
 
 from wsss_tf.images import list_photos
 from wsss_tf.training.crf import inference_crf, photo_within
-from wsss_tf.training.evaluate import evaluate, iou_table, open_run_data, scores
-from wsss_tf.training.make_masks import mask_maker, mask_path, stage_side
+from wsss_tf.training.evaluate import evaluate, open_run_data, score_masks, write_scores
+from wsss_tf.training.make_masks import made_masks, mask_maker, mask_path, stage_side
 from wsss_tf.training.predict import Predictor, predict_files
 from wsss_tf.training.run import LOCALIZE, MASKS, SEGMENT, run_stages, stages_of
 from wsss_tf.training.run_folder import RunFolder
@@ -16,15 +16,16 @@ __all__ = [
     "RunFolder",
     "evaluate",
     "inference_crf",
-    "iou_table",
     "list_photos",
+    "made_masks",
     "mask_maker",
     "mask_path",
     "open_run_data",
     "photo_within",
     "predict_files",
     "run_stages",
-    "scores",
+    "score_masks",
     "stage_side",
     "stages_of",
+    "write_scores",
 ]

@@ -11,11 +11,13 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from wsss_tf.config import MasksSettings
 from wsss_tf.data import DataSet, Photo, named_errors, photo_dataset
 from wsss_tf.files import write_text
 from wsss_tf.images import enlarged, read_label_map, write_label_map
 from wsss_tf.labels import LabelSpace
 from wsss_tf.masks import MaskMaker
+from wsss_tf.nets.joint import joint_network
 from wsss_tf.nets.vgg import activation_network
 from wsss_tf.nets.weights import load_backbone
 from wsss_tf.priors import Views
@@ -34,6 +36,8 @@ STAGE = "masks"
 # Masks of larger photos are made at this longer side, or with a CRF at its own, and enlarged: some
 # hundred MB, not many GB.
 MAX_SIDE = 2048
+# The classes of masks that tell object from background only.
+FOREGROUND = ("background", "foreground")
 
 
 def make_masks(run: RunFolder, dataset: DataSet) -> None:
@@ -50,11 +54,11 @@ def make_masks(run: RunFolder, dataset: DataSet) -> None:
         fill_regions(run, run.recipe.masks.crf, missing)
         run.record_files(shared_files(run, run.recipe.masks.crf, missing), kind="kept")
         with stop_requested() as stop:
-            for photo, mask in _made(run, dataset, missing):
+            for photo, mask in made_masks(run, dataset, missing):
                 write_label_map(mask_path(folder, photo), mask)
                 if stop():
                     raise KeyboardInterrupt
-    names = ("background", "foreground") if is_foreground(run) else dataset.labels.names
+    names = FOREGROUND if is_foreground(run) else dataset.labels.names
     rows = [_index_row(photo, read_label_map(mask_path(folder, photo)), names) for photo in photos]
     write_text(folder / "index.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
 
@@ -74,17 +78,28 @@ def mask_path(folder: Path, photo: Photo) -> Path:
     return folder / f"{photo.id}.png"
 
 
-def mask_maker(run: RunFolder, labels: LabelSpace) -> MaskMaker:
-    """The mask function that `run`'s recipe describes, with its trained CAM network."""
-    settings, backbone = run.recipe.masks, run.recipe.backbone
+def mask_maker(
+    run: RunFolder, labels: LabelSpace, settings: MasksSettings | None = None
+) -> MaskMaker:
+    """The mask function that `settings` describe, with `run`'s trained CAM network.
+
+    Args:
+        run: needs no CAM network for masks of kind foreground.
+        labels: of the tags.
+        settings: None for those of `run`'s recipe.
+    """
+    settings, backbone = settings or run.recipe.masks, run.recipe.backbone
     activations = activation_network(
         width=backbone.width, dilated=settings.activations == "dilated", blocks=settings.blocks
     )
     load_backbone(activations, backbone.weights)
+    multi_class = settings.kind == "multi_class"
+    cams = load_cam_network(run, labels.num_tags) if multi_class else None
     return MaskMaker(
         activations,
-        None if is_foreground(run) else load_cam_network(run, labels.num_tags),
+        cams,
         kind=settings.kind,
+        joint=joint_network(activations, cams) if cams else None,
         side=settings.side,
         views=Views(settings.scales, settings.flip),
         scaling=settings.scaling,
@@ -103,12 +118,35 @@ def stage_side(maker: MaskMaker) -> int:
     return MAX_SIDE if maker.crf is None else CRF_SIDE
 
 
-def _made(
-    run: RunFolder, dataset: DataSet, photos: Sequence[Photo]
+def made_masks(
+    run: RunFolder,
+    dataset: DataSet,
+    photos: Sequence[Photo],
+    settings: MasksSettings | None = None,
+    *,
+    keep_regions: bool = True,
 ) -> Iterator[tuple[Photo, np.ndarray]]:
-    maker = mask_maker(run, dataset.labels)
+    """Makes the masks of any photos of a data set from their tags.
+
+    Args:
+        run: whose trained CAM network makes masks of kind multi_class.
+        dataset, photos: of which to make masks, in order.
+        settings: of the masks; None for those of `run`'s recipe.
+        keep_regions: whether to read and write the regions of the CRF in the run's
+            `regions_folder`, where `fill_regions` finds them in parallel. No mask changes.
+
+    Yields:
+        Each photo, and its mask, uint8 [H, W] in the photo's own grid: 0 background, then 1 for
+        kind foreground and the ids of `dataset.labels` for multi_class.
+
+    Raises:
+        DataError: a photo cannot be read.
+        CheckpointError: the run has no trained CAM network, and the masks need one.
+    """
+    settings = settings or run.recipe.masks
+    maker = mask_maker(run, dataset.labels, settings)
     examples = photo_dataset(photos, dataset.labels, side=stage_side(maker))
-    regions = region_source(run, run.recipe.masks.crf, keep=True)
+    regions = region_source(run, settings.crf, keep=keep_regions)
     added = regions and RegionsInPipeline(
         regions, [photo.path for photo in photos], max_pixels=run.recipe.data.max_pixels
     )
