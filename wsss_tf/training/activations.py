@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -18,14 +19,16 @@ from wsss_tf.files import sha256
 from wsss_tf.training.activation_file import ActivationFile
 from wsss_tf.training.run_folder import RunFolder
 
+logger = logging.getLogger(__name__)
+
 Batch = dict[str, tf.Tensor]
 
 FORMAT = 1
 LARGEST = 65504.0
-"""The largest float16. VGG-16's activations reach some thousands; a larger one is clipped."""
+"""The largest float16; VGG-16's activations reach some thousands. Larger ones are clipped."""
 
 
-class WholeNetwork(contextlib.AbstractContextManager[None]):
+class WholeNetwork(contextlib.AbstractContextManager["WholeNetwork"]):
     """A network in training mode that runs all its layers on a batch's photos."""
 
     def __init__(self, model: keras.Model) -> None:
@@ -99,6 +102,7 @@ class FrozenFront(WholeNetwork):
         if not self.run.owns(file.path):
             self.run.record_files([file.path], kind="kept")
         rounded = tf.function(self._rounded)
+        clipped = False
         for batch in batches:
             entries = batch["index"].numpy().astype(int) * views + batch["view"].numpy()
             values = []
@@ -107,6 +111,9 @@ class FrozenFront(WholeNetwork):
                 if kept is None:
                     kept = rounded(photo).numpy()
                     file.write(entry, kept)
+                    if not clipped and np.max(kept) >= LARGEST:
+                        clipped = True
+                        logger.warning("%s: activations above %g are clipped", file.path, LARGEST)
                 values.append(kept)
             yield {**batch, "activations": tf.constant(np.stack(values))}
 
