@@ -8,6 +8,7 @@ import sys
 import click
 
 from wsss_tf import __version__
+from wsss_tf.cli.ablate import ablate
 from wsss_tf.cli.demo import demo
 from wsss_tf.cli.doctor import doctor
 from wsss_tf.cli.evaluate import evaluate
@@ -28,7 +29,7 @@ class _Commands(click.Group):
             click.echo(f"Error: {error}", err=True)
             ctx.exit(2)
         except KeyboardInterrupt:
-            resumes = ctx.invoked_subcommand in ("demo", "masks", "regions", "train")
+            resumes = ctx.invoked_subcommand in ("ablate", "demo", "masks", "regions", "train")
             rest = " The same command goes on where this one ended." if resumes else ""
             click.echo(f"Stopped.{rest}", err=True)
             ctx.exit(130)
@@ -51,5 +52,5 @@ def main(verbose: bool) -> None:
     )
 
 
-for command in (demo, train, masks, evaluate, predict, regions, doctor):
+for command in (demo, train, masks, evaluate, predict, ablate, regions, doctor):
     main.add_command(command)

@@ -44,6 +44,7 @@ USES = {
     "unknown command": (["trian"], 2),
     "unknown option": (["train", "--no-such-option"], 2),
     "missing argument": (["train"], 2),
+    "mistyped set-up": (["ablate", "scenes", "--out", "x", "--setups", "tag"], 2),
     "mistyped counts": (["regions", "photo.jpg", "--out", "x", "--counts", "many"], 2),
 }
 

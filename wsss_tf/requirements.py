@@ -75,6 +75,7 @@ EXTRAS: dict[str, tuple[Package, ...]] = {
 
 # The extras each command of `wsss-tf` needs; a command that is not named needs none.
 COMMANDS: dict[str, tuple[str, ...]] = {
+    "ablate": ("train",),
     "demo": ("train",),
     "evaluate": ("train",),
     "masks": ("train",),

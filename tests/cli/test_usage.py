@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from wsss_tf.cli.main import main
 
-COMMANDS = ("demo", "train", "masks", "evaluate", "predict", "regions", "doctor")
+COMMANDS = ("demo", "train", "masks", "evaluate", "predict", "ablate", "regions", "doctor")
 
 
 def invoke(*arguments):

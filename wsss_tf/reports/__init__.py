@@ -6,12 +6,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wsss_tf.reports.ablation.running import run_ablation
     from wsss_tf.reports.demo import run_demo
     from wsss_tf.reports.method_sheet import mask_sheet
 
-__all__ = ["mask_sheet", "run_demo"]
+__all__ = ["mask_sheet", "run_ablation", "run_demo"]
 
-_MODULES = {"mask_sheet": "method_sheet", "run_demo": "demo"}
+_MODULES = {
+    "mask_sheet": "method_sheet",
+    "run_ablation": "ablation.running",
+    "run_demo": "demo",
+}
 
 
 def __getattr__(name: str) -> Any:

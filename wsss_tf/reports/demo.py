@@ -11,14 +11,15 @@ from typing import Any
 from wsss_tf.config import Recipe, load_recipe
 from wsss_tf.errors import RunError
 from wsss_tf.files import lock, write_json
+from wsss_tf.reports.ablation.setups import FOREGROUND, TAGS
 from wsss_tf.reports.method_sheet import method_sheet
 from wsss_tf.training import RunFolder, evaluate, open_run_data, run_stages
 from wsss_tf.training.crf import on_cpu
 
 # What the three networks learn from; all else is equal, as in Table 6 of the paper.
-SUPERVISIONS = {
-    "tags": ("segment.loss=tags", "masks.kind=none", "localize=null"),
-    "foreground": ("segment.loss=foreground", "masks.kind=foreground", "localize=null"),
+SUPERVISIONS: dict[str, tuple[str, ...]] = {
+    "tags": TAGS,
+    "foreground": FOREGROUND,
     "multi_class": (),
 }
 

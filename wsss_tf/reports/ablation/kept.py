@@ -1,0 +1,55 @@
+"""Scores that are found once: files of a folder, each named by what the scores hang on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsss_tf.files import read_jsonl, write_bytes
+from wsss_tf.metrics import Scoring, tallies_from_rows
+from wsss_tf.training import write_scores
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What `write_scores` left: the result, the rows of the photos, and where they are."""
+
+    result: dict[str, Any]
+    rows: list[dict[str, Any]]
+    path: Path
+
+    def tallies(self) -> NDArray[np.int64]:
+        """Of the photos, for `paired_bootstrap`."""
+        return tallies_from_rows(self.rows, self.result["classes"])
+
+    def copy_to(self, path: Path) -> None:
+        """Puts both files there too, as `wsss-tf evaluate` would; the same content stays."""
+        for suffix in (".json", ".jsonl"):
+            content, target = self.path.with_suffix(suffix).read_bytes(), path.with_suffix(suffix)
+            if not target.exists() or target.read_bytes() != content:
+                write_bytes(target, content)
+
+
+def kept_scores(folder: Path, name: str, of: Any, score: Callable[[], Scoring]) -> Scores:
+    """The scores from their files, or found and written.
+
+    Args:
+        folder: of the files.
+        name: that theirs begin with.
+        of: all that the scores hang on, as what JSON can hold; its digest ends their names.
+        score: finds them.
+    """
+    canonical = json.dumps(of, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    path = folder / f"{name}_{digest[:20]}.json"
+    rows = path.with_suffix(".jsonl")
+    if not rows.exists():  # Written after the other.
+        write_scores(path, score())
+    return Scores(json.loads(path.read_text(encoding="utf-8")), read_jsonl(rows), path)
