@@ -10,8 +10,10 @@ import tensorflow as tf
 from wsss_tf.crf import DenseCRF
 from wsss_tf.masks import MaskMaker
 from wsss_tf.nets.cam import cam_network
+from wsss_tf.nets.joint import joint_network
 from wsss_tf.nets.vgg import activation_network
 from wsss_tf.priors import Fusion, class_probabilities, foreground_probability, label_map
+from wsss_tf.priors.views import PLAIN, Views
 
 NUM_TAGS = 3
 SIZES = [(45, 61), (33, 20), (1, 5)]
@@ -66,6 +68,27 @@ def photos(random_generator):
         ).numpy()
         for size in SIZES
     ]
+
+
+@pytest.mark.parametrize("views", [PLAIN, Views((0.5, 1.0), flip=True)], ids=["one", "four"])
+def test_joint_network_and_ready_maps_change_nothing(networks, photos, views):
+    makers = [
+        MaskMaker(*networks, kind="multi_class", views=views, joint=joint)
+        for joint in (None, joint_network(*networks))
+    ]
+    expected, found = (maker.intermediates(photos[0], TAGS) for maker in makers)
+    ready = makers[0].intermediates(photos[0], TAGS, maps=makers[1].maps(photos[0]))
+    for steps in (found, ready):
+        for name in ("foreground", "cams", "probabilities", "mask"):
+            np.testing.assert_array_equal(steps[name], expected[name])
+
+
+def test_foreground_masks_need_no_cams_in_their_maps(networks, photos):
+    maker = MaskMaker(*networks, kind="foreground")
+    blocks, cams = maker.maps(photos[0])
+    assert cams is None
+    steps = maker.intermediates(photos[0], TAGS, maps=(blocks, None))
+    np.testing.assert_array_equal(steps["mask"], maker(photos[0], TAGS))
 
 
 def test_mask_is_networks_then_priors_then_arg_max(networks, photos):

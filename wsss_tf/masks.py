@@ -24,6 +24,8 @@ from wsss_tf.priors.resizing import check_side
 from wsss_tf.priors.views import PLAIN
 
 KINDS = ("foreground", "multi_class")
+Maps = tuple[list[tf.Tensor], tf.Tensor | None]
+"""Activations of each block, and CAMs; see `MaskMaker.maps`."""
 
 
 class MaskMaker(tf.Module):
@@ -111,10 +113,14 @@ class MaskMaker(tf.Module):
         """
         return self.intermediates(photo, tags, regions)["mask"]
 
-    def intermediates(self, photo: Any, tags: Any, regions: Any = None) -> dict[str, Any]:
+    def intermediates(
+        self, photo: Any, tags: Any, regions: Any = None, *, maps: Maps | None = None
+    ) -> dict[str, Any]:
         """The label map of a photo and what it is made of, for figures.
 
-        Args as `__call__`.
+        Args as `__call__`, and:
+            maps: what `maps` gave for the photo, so that several settings share the networks' work;
+                None asks the networks.
 
         Returns:
             "activations": list of float32 [h, w], the channel mean of each block; "foreground":
@@ -127,8 +133,7 @@ class MaskMaker(tf.Module):
         if regions is not None:
             regions = _checked_regions(regions, self.crf)
         size = tf.shape(photo)[:2]
-        seen = self._as_seen(photo, size)
-        blocks, cams = self._maps(seen)
+        blocks, cams = maps or self.maps(photo)
         foreground = foreground_probability(blocks, size, scaling=self.scaling)
         steps = {
             "activations": [tf.reduce_mean(tf.cast(b[0], tf.float32), axis=-1) for b in blocks],
@@ -144,25 +149,32 @@ class MaskMaker(tf.Module):
         steps["mask"] = self._label_map(steps, tags)
         return steps
 
-    def _maps(self, seen: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor | None]:
-        """Activations [1, h, w, C] of each block, and CAMs [1, h, w, K].
+    def maps(self, photo: Any) -> Maps:
+        """What the networks make of a photo, before tags and regions come in.
 
-        Of several views the means: of activations [1, h, w, 1], of CAMs where evidence against a
-        class counts as none.
+        Args:
+            photo: uint8 [H, W, 3], RGB.
+
+        Returns:
+            Activations, list of float [1, h, w, C], one a block, and CAMs, float [1, h, w, K]; None
+            for "foreground". Of several views the means: of activations over channels, too, and of
+            CAMs where evidence against a class counts as none.
         """
+        photo = tf.convert_to_tensor(photo)
+        seen = self._as_seen(photo, tf.shape(photo)[:2])
         if self.views == PLAIN:
             return self._looked(seen)
 
-        def maps(photo: tf.Tensor) -> list[tf.Tensor]:
+        def looked(photo: tf.Tensor) -> list[tf.Tensor]:
             blocks, cams = self._looked(photo)
             means = [channel_mean(block) for block in blocks]
             return means if cams is None else [*means, tf.nn.relu(cams)]
 
-        found = mean_over_views(seen, self.views, maps)
+        found = mean_over_views(seen, self.views, looked)
         return (found, None) if self.cam_network is None else (found[:-1], found[-1])
 
-    def _looked(self, photo: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor | None]:
-        """The same of one view."""
+    def _looked(self, photo: tf.Tensor) -> Maps:
+        """The same of one view, as the networks give it."""
         if self.joint is not None:
             outputs = self.joint(photo, training=False)
             return list(outputs["activations"]), outputs["cams"]
