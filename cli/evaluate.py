@@ -20,6 +20,7 @@ from wsss_tf.cli.start import start_tensorflow
     is_flag=True,
     help="Score the masks that photos get from their tags, in place of predictions.",
 )
+@click.option("--audit", is_flag=True, help="First check that RUN has read no pixel label.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -28,7 +29,12 @@ from wsss_tf.cli.start import start_tensorflow
 )
 @crf_option
 def evaluate(
-    run: Path, split: str | None, of_masks: bool, out: Path | None, crf: bool | None
+    run: Path,
+    split: str | None,
+    of_masks: bool,
+    audit: bool,
+    out: Path | None,
+    crf: bool | None,
 ) -> None:
     """Score RUN against pixel labels: IoU of each class, their mean, and how sure it is.
 
@@ -43,14 +49,20 @@ def evaluate(
     from wsss_tf.metrics import score_table
     from wsss_tf.training import RunFolder, open_run_data, score_masks, write_scores
     from wsss_tf.training import evaluate as score_predictions
+    from wsss_tf.training.audit import require_tags_only
 
     folder = RunFolder.existing(run)
     split = split or folder.recipe.data.eval_split
     dataset = open_run_data(folder, split)
+    audited = require_tags_only(folder, dataset) if audit else None
+    if audited:
+        click.echo(audited)
     if of_masks:
         scoring = score_masks(folder, dataset, split)
     else:
         scoring = score_predictions(folder, dataset, split, crf=crf)
+    if audited:
+        scoring.about["audit"] = audited.summary()
     target = out or folder.stage("report") / _name(scoring.about)
     found = write_scores(target, scoring)
     click.echo(score_table(found))
