@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from wsss_tf.cli.main import main
 from wsss_tf.config import CrfSettings, MasksSettings, RegionSettings, load_recipe
 from wsss_tf.errors import ConfigError
 from wsss_tf.reports.ablation import SETUPS, plan_ablation
@@ -49,6 +51,11 @@ def test_the_eight_set_ups_in_the_table_s_order():
     ]
     for recipe in plan.recipes.values():
         assert (recipe.masks.crf.regions is None) == (recipe.inference.crf.regions is None)
+
+
+def test_the_command_s_help_names_them():
+    words = CliRunner().invoke(main, ["ablate", "--help"]).output.replace(",", " ").split()
+    assert {name for name in SETUPS if name not in (word.rstrip(".") for word in words)} == set()
 
 
 def test_nothing_else_differs():

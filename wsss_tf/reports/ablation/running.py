@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from wsss_tf.reports.ablation.tables import Row, csv_text
 from wsss_tf.training import RunFolder, evaluate, run_stages, score_masks
 from wsss_tf.training.crf import on_cpu
 from wsss_tf.training.loop import CHECKPOINT
+
+logger = logging.getLogger(__name__)
 
 _OURS = {"runs", "scenes", "regions", "activations", "scores", "ablation.csv", "ablation.json"}
 
@@ -44,7 +47,7 @@ def run_ablation(plan: Plan) -> list[Row]:
         photos = _photos(plan, dataset)
         for table in plan.tables:
             check_truth(dataset, _split(plan, table), photos[table])
-        rows = []
+        rows: list[Row] = []
         for table in ("4", "5"):
             if table in plan.tables:
                 rows += _mask_rows(plan, table, dataset, photos[table])
@@ -72,6 +75,7 @@ def _photos(plan: Plan, dataset: DataSet) -> dict[str, tuple[Photo, ...]]:
 
 def _run(plan: Plan, name: str, until: str | None) -> RunFolder:
     """A set-up's run, done up to a stage; what another run has done is taken over."""
+    logger.info("Set-up %s, up to %s", name, until or "its folder")
     folder = plan.out / "runs"
     others = sorted(path.parent for path in folder.glob("*/recipe.yaml"))
     donors = [RunFolder.existing(path) for path in others if path.name != name]

@@ -80,7 +80,9 @@ def _masks(rows: Sequence[Row]) -> list[list[str]]:
     crfs = [crf for crf in _CRFS if any(row.crf == crf for row in rows)]
     paper = any(row.settings == "paper" for row in rows)
     published = any(row.published is not None for row in rows)
-    lines = [["masks", *["settings"] * paper, *map(_CRFS.get, crfs), *["published"] * published]]
+    lines = [
+        ["masks", *["settings"] * paper, *(_CRFS[crf] for crf in crfs), *["published"] * published]
+    ]
     for settings, title in dict.fromkeys((row.settings, row.title) for row in rows):
         own = {row.crf: row for row in rows if (row.settings, row.title) == (settings, title)}
         known = [row.published for row in own.values() if row.published is not None]
@@ -113,15 +115,14 @@ def _networks(rows: Sequence[Row]) -> list[list[str]]:
     return lines
 
 
-def _aligned(lines: Sequence[Sequence[str | None]]) -> str:
-    cells = [[cell or "" for cell in line] for line in lines]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(
             cell.rjust(width) if place else cell.ljust(width)
             for place, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
-        for line in cells
+        for line in lines
     )
 
 
