@@ -15,6 +15,7 @@ from wsss_tf.cli.evaluate import evaluate
 from wsss_tf.cli.masks import masks
 from wsss_tf.cli.predict import predict
 from wsss_tf.cli.regions import regions
+from wsss_tf.cli.report import report
 from wsss_tf.cli.train import train
 from wsss_tf.errors import WsssError
 
@@ -52,5 +53,5 @@ def main(verbose: bool) -> None:
     )
 
 
-for command in (demo, train, masks, evaluate, predict, ablate, regions, doctor):
+for command in (demo, train, masks, evaluate, predict, report, ablate, regions, doctor):
     main.add_command(command)

@@ -81,6 +81,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "masks": ("train",),
     "predict": ("train",),
     "regions": ("regions",),
+    "report": ("train",),
     "train": ("train",),
 }
 

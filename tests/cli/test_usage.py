@@ -5,7 +5,17 @@ from click.testing import CliRunner
 
 from wsss_tf.cli.main import main
 
-COMMANDS = ("demo", "train", "masks", "evaluate", "predict", "ablate", "regions", "doctor")
+COMMANDS = (
+    "demo",
+    "train",
+    "masks",
+    "evaluate",
+    "predict",
+    "report",
+    "ablate",
+    "regions",
+    "doctor",
+)
 
 
 def invoke(*arguments):
