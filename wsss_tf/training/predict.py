@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from wsss_tf.config import CrfSettings
+from wsss_tf.config import CrfSettings, InferenceSettings
 from wsss_tf.crf import unary_energies
 from wsss_tf.errors import DataError
 from wsss_tf.images import enlarged, overlay, read_photo, write_label_map, write_photo
-from wsss_tf.priors import resize, size_within
+from wsss_tf.priors import Views, mean_over_views, resize, size_within
 from wsss_tf.training.crf import CRF_SIDE, dense_crf, inference_crf, photo_within
 from wsss_tf.training.regions import region_source
 from wsss_tf.training.run_folder import RunFolder
@@ -32,23 +32,39 @@ class Predictor:
         run: whose segment stage has at least one checkpoint.
         crf: whether a CRF over all classes sharpens the network's probabilities; None does as the
             recipe's `inference.crf` says.
+        scales, flip: at which factors of the size that it would see alone, and whether also
+            mirrored, the network looks at a photo; the mean of the views' probabilities counts,
+            and goes into the CRF. None is what the recipe's `inference` says. Time is the sum of
+            the views', memory that of the largest.
         keep_regions: whether to read and write the regions of the CRF in the run's
             `regions_folder`, rather than to find them for each photo anew. No result changes.
 
     Attributes:
         crf: the settings of the CRF, or None.
+        views: the scales and flip.
 
     Raises:
+        ValueError: for scales as `priors.Views` refuses them.
         CheckpointError: the run has no trained network, or one that the recipe does not describe.
     """
 
-    def __init__(self, run: RunFolder, *, crf: bool | None = None, keep_regions: bool = False):
+    def __init__(
+        self,
+        run: RunFolder,
+        *,
+        crf: bool | None = None,
+        scales: Sequence[float] | None = None,
+        flip: bool | None = None,
+        keep_regions: bool = False,
+    ):
         self.labels = run.labels
         self.max_pixels = run.recipe.data.max_pixels
         self.crf = inference_crf(run.recipe, crf)
+        self.views = _views(run.recipe.inference, scales, flip)
         model = load_segmentation_network(run, self.labels.num_classes)
         side = min(run.recipe.augment.side or MAX_SIDE, MAX_SIDE)
-        finish = _sharpened(self.crf) if self.crf else _plain
+        sharpened = _sharpened(self.crf) if self.crf else None
+        grid_side = CRF_SIDE if self.crf else GRID_SIDE
         self._regions = region_source(run, self.crf, keep=keep_regions)
         inputs = [tf.TensorSpec([None, None, 3], tf.uint8)]
         if self._regions:
@@ -56,8 +72,14 @@ class Predictor:
 
         @tf.function(input_signature=inputs)
         def probabilities(photo, *regions):
-            seen = resize(tf.cast(photo, tf.float32)[None], _grid(photo, side))
-            return finish(photo, model(seen, training=False), *regions)
+            (found,) = mean_over_views(
+                resize(tf.cast(photo, tf.float32)[None], _grid(photo, side)),
+                self.views,
+                lambda seen: [model(seen, training=False)],
+                size=_grid(photo, grid_side),
+                finish=tf.nn.softmax,  # Probabilities of views are comparable, their logits not.
+            )
+            return sharpened(photo, found[0], *regions) if sharpened else found[0]
 
         self._probabilities = probabilities
 
@@ -104,22 +126,23 @@ def predict_files(
         yield path, None
 
 
-def _plain(photo: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Logits [1, h, w, K+1] -> probabilities in the photo's grid."""
-    return tf.nn.softmax(resize(logits, _grid(photo, GRID_SIDE)))[0]
+def _views(settings: InferenceSettings, scales: Sequence[float] | None, flip: bool | None) -> Views:
+    return Views(
+        settings.scales if scales is None else tuple(scales),
+        settings.flip if flip is None else flip,
+    )
 
 
 def _sharpened(settings: CrfSettings) -> Callable[..., tf.Tensor]:
-    """The same as `_plain`, with a CRF over all classes in between, and regions for it."""
+    """A CRF over all classes: from probabilities at `CRF_SIDE` to the photo's grid."""
     crf = dense_crf(settings)
 
     def probabilities(
-        photo: tf.Tensor, logits: tf.Tensor, regions: tf.Tensor | None = None
+        photo: tf.Tensor, before: tf.Tensor, regions: tf.Tensor | None = None
     ) -> tf.Tensor:
-        reduced = photo_within(photo, CRF_SIDE)
-        before = tf.nn.softmax(resize(logits, tf.shape(reduced)[:2]))[0]
         unary = unary_energies(before, form=settings.unary)
         given = None if regions is None else before
+        reduced = photo_within(photo, CRF_SIDE)
         after = crf(reduced, unary, regions=regions, region_probabilities=given)
         return resize(after[None], _grid(photo, GRID_SIDE))[0]
 
