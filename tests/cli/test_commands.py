@@ -110,12 +110,24 @@ def test_predict_never_writes_beside_its_photos(tiny_run, photos):
     assert {path: path.read_bytes() for path in photos.iterdir()} == before
 
 
-def test_masks_draws_a_sheet(tiny_run):
-    config = tiny_run.path / "recipe.yaml"
-    result = invoke("masks", config, "--out", tiny_run.path)
+def test_masks_draws_sheets_and_prints_the_quality(tiny_run):
+    config, report = tiny_run.path / "recipe.yaml", tiny_run.path / "report"
+    result = invoke("masks", config, "--out", tiny_run.path, "--quality-photos", 2)
     assert result.exit_code == 0, result.output
-    with Image.open(tiny_run.path / "report" / "masks.png") as sheet:
-        assert min(sheet.size) > 400
+    assert "median cover" in result.stdout
+    assert "In a sample of 2 photos" in result.stdout
+    assert f"Worst-looking: {report / 'worst_masks.png'}" in result.stdout
+    for name in ("masks.png", "worst_masks.png"):
+        with Image.open(report / name) as sheet:
+            assert min(sheet.size) > 400
+
+
+def test_masks_may_leave_the_quality_out(tiny_run, tmp_path):
+    shutil.copytree(tiny_run.path, tmp_path / "run", ignore=shutil.ignore_patterns("report"))
+    config = tmp_path / "run" / "recipe.yaml"
+    result = invoke("masks", config, "--out", tmp_path / "run", "--no-sheet", "--no-quality")
+    assert result.exit_code == 0, result.output
+    assert not (tmp_path / "run" / "report").exists()
 
 
 def test_demo_refuses_a_folder_of_other_files(tmp_path):

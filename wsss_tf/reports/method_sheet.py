@@ -43,10 +43,7 @@ def step_pictures(
         probability of not being background, the outlines of the regions and that probability
         after the CRF (absent without them), and the mask.
     """
-    whole, photo = photo, photo_within(photo, stage_side(maker)).numpy()
-    layers = regions and regions(whole, photo.shape[:2])
-    with on_cpu():
-        steps = maker.intermediates(photo, tags, layers)
+    photo, steps, layers = mask_steps(maker, photo, tags, regions)
     pictures = {"photo": photo, "activations": heat(photo, steps["foreground"].numpy())}
     if "cams" in steps:
         highest = _highest_cam(steps["cams"].numpy(), tags, photo.shape[:2])
@@ -57,6 +54,23 @@ def step_pictures(
     if "refined" in steps:
         pictures["CRF"] = _not_background(photo, steps["refined"])
     return {**pictures, "mask": labelled(photo, steps["mask"].numpy())}
+
+
+def mask_steps(
+    maker: MaskMaker, photo: np.ndarray, tags: np.ndarray, regions: RegionSource | None = None
+) -> tuple[np.ndarray, dict[str, tf.Tensor], np.ndarray | None]:
+    """The steps from a photo to its mask, of the size at which the stage makes it.
+
+    Args as `step_pictures`.
+
+    Returns:
+        The photo at that size, uint8 [h, w, 3]; `MaskMaker.intermediates` of it; its regions, int32
+        [layers, h, w], or None without them.
+    """
+    whole, photo = photo, photo_within(photo, stage_side(maker)).numpy()
+    layers = regions(whole, photo.shape[:2]) if regions else None
+    with on_cpu():
+        return photo, maker.intermediates(photo, tags, layers), layers
 
 
 def method_sheet(path: Path, runs: Mapping[str, RunFolder], *, rows: int = 6) -> Path:
