@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from wsss_tf.reports.html.inputs import Trimap
 from wsss_tf.reports.html.svg import SERIES, new_figure, page_style
 
+# More numbers beside the small axis of learning rates would run into each other.
+MOST_RATES = 3
+
 
 def smoothed(values: Sequence[float], reach: int) -> NDArray[np.float64]:
     """Mean of each value and up to `reach` neighbours at either side; fewer at the ends.
@@ -66,6 +69,8 @@ def training_figure(table: NDArray[np.float64]) -> Figure:
             bottom.set_yscale("log")
             bottom.set_ylim(rates.min() / 2, rates.max() * 2)
         bottom.minorticks_off()
+        ticks = np.unique(rates)[-MOST_RATES:]
+        bottom.set_yticks(ticks, [f"{rate:.3g}" for rate in ticks])
         bottom.set_ylabel("rate")
         bottom.set_xlabel("step")
         bottom.xaxis.set_major_locator(MaxNLocator(5, integer=True))

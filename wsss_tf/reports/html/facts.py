@@ -134,8 +134,13 @@ def _files(run: RunFolder, recorded: Mapping[str, Any]) -> list[Fact]:
 def _stage(name: str, entry: Any) -> Row:
     entry = entry if isinstance(entry, dict) else {}
     seconds, memory = entry.get("seconds"), entry.get("peak_memory_mb")
+    time = duration(seconds) if isinstance(seconds, int | float) else DASH
+    if isinstance(adopted := entry.get("adopted"), dict):
+        seconds = adopted.get("seconds")
+        spent = f" ({duration(seconds)} there)" if isinstance(seconds, int | float) else ""
+        time = f"taken over from {adopted.get('run', 'another run')}{spent}"
     words = (
-        duration(seconds) if isinstance(seconds, int | float) else DASH,
+        time,
         f"{memory:,} MB" if isinstance(memory, int) else DASH,
     )
     return Row(str(name), "", tuple(Cell(text) for text in words))

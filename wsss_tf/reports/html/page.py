@@ -179,7 +179,11 @@ def _sections(parts: dict[str, Any]) -> list[tuple[str, str, bool]]:
     return [
         ("scores", "Scores", bool(scores.predictions or scores.masks)),
         ("photos", "Photos", bool(gallery.strips or gallery.blocks)),
-        ("masks", "Masks without truth", bool(quality.facts or charts_of["masks"])),
+        (
+            "masks",
+            "Masks without truth",
+            bool(quality.facts or quality.sheet or charts_of["masks"]),
+        ),
         ("training", "Training", bool(charts_of["training"])),
         ("ablation", "Ablation", bool(parts["ablation"])),
         ("run", "The run", True),

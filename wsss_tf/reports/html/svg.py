@@ -85,6 +85,7 @@ def inline_svg(figure: Figure, *, name: str, description: str) -> str:
         text = text.replace(colour, f"var({variable})")
     # The page's own font; matplotlib names those of this machine.
     text = re.sub(r"font: ([^;\"]*?)([\d.]+px) [^;\"]*", r"font: \1\2 var(--font)", text)
+    text = re.sub(r"font-family: [^;\"]*", "font-family: var(--font)", text)
     opening = _opening(text[: text.index(">") + 1], name, description)
     return opening + text[text.index(">") + 1 :].strip()
 
