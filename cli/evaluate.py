@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from wsss_tf.cli.options import crf_option, run_argument
+from wsss_tf.cli.options import predictor_options, run_argument
 from wsss_tf.cli.start import start_tensorflow
 
 
@@ -27,14 +27,14 @@ from wsss_tf.cli.start import start_tensorflow
     help="JSON file; one of a line a photo (.jsonl) is written beside it; by default "
     "RUN/report/evaluate_SPLIT.json, evaluate_SPLIT_crf.json or masks_SPLIT.json.",
 )
-@crf_option
+@predictor_options
 def evaluate(
     run: Path,
     split: str | None,
     of_masks: bool,
     audit: bool,
     out: Path | None,
-    crf: bool | None,
+    predictor: dict[str, Any],
 ) -> None:
     """Score RUN against pixel labels: IoU of each class, their mean, and how sure it is.
 
@@ -44,7 +44,7 @@ def evaluate(
     Example:
       wsss-tf evaluate run --split val
     """
-    _check(of_masks, out, crf)
+    _check(of_masks, out, predictor)
     start_tensorflow()
     from wsss_tf.metrics import score_table
     from wsss_tf.training import RunFolder, open_run_data, score_masks, write_scores
@@ -60,7 +60,7 @@ def evaluate(
     if of_masks:
         scoring = score_masks(folder, dataset, split)
     else:
-        scoring = score_predictions(folder, dataset, split, crf=crf)
+        scoring = score_predictions(folder, dataset, split, **predictor)
     if audited:
         scoring.about["audit"] = audited.summary()
     target = out or folder.stage("report") / _name(scoring.about)
@@ -72,9 +72,9 @@ def evaluate(
     click.echo(f"Written: {target}")
 
 
-def _check(of_masks: bool, out: Path | None, crf: bool | None) -> None:
-    if of_masks and crf is not None:
-        raise click.UsageError("--crf and --no-crf are for predictions, and not for --masks.")
+def _check(of_masks: bool, out: Path | None, predictor: dict[str, Any]) -> None:
+    if of_masks and any(value is not None for value in predictor.values()):
+        raise click.UsageError("--crf, --scales and --flip are for predictions, not for --masks.")
     if out is not None and out.suffix == ".jsonl":
         raise click.UsageError("--out names the JSON file; its .jsonl is written beside it.")
 

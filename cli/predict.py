@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from wsss_tf.cli.options import crf_option, out_option, run_argument
+from wsss_tf.cli.options import out_option, predictor_options, run_argument
 from wsss_tf.cli.start import start_tensorflow
 
 
@@ -16,9 +17,9 @@ from wsss_tf.cli.start import start_tensorflow
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @out_option("Folder for the label maps, one palette PNG a photo.")
 @click.option("--overlay", "with_overlay", is_flag=True, help="Also write <photo>_overlay.jpg.")
-@crf_option
+@predictor_options
 def predict(
-    run: Path, photos: tuple[Path, ...], out: Path, with_overlay: bool, crf: bool | None
+    run: Path, photos: tuple[Path, ...], out: Path, with_overlay: bool, predictor: dict[str, Any]
 ) -> None:
     """Label every pixel of PHOTOS (files or folders) with the network of RUN; no tags needed.
 
@@ -34,9 +35,9 @@ def predict(
     from wsss_tf.training import Predictor, RunFolder, list_photos, predict_files
 
     paths = list_photos(photos)
-    predictor = Predictor(RunFolder.existing(run), crf=crf)
     failed = 0
-    done = predict_files(predictor, paths, out, with_overlay=with_overlay)
+    network = Predictor(RunFolder.existing(run), **predictor)
+    done = predict_files(network, paths, out, with_overlay=with_overlay)
     for _, error in tqdm(done, total=len(paths), desc="predict", unit="photo"):
         if error:
             failed += 1

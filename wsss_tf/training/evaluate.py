@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from wsss_tf.config import CrfSettings, InferenceSettings, MasksSettings
+from wsss_tf.config import CrfSettings, MasksSettings
 from wsss_tf.data import DataSet, Photo, check_truth, open_dataset, truth_maps
 from wsss_tf.errors import DataError, RunError
 from wsss_tf.files import write_json, write_text
 from wsss_tf.images import read_label_map, read_photo
 from wsss_tf.metrics import Scoring
+from wsss_tf.priors import Views
 from wsss_tf.training.make_masks import FOREGROUND, STAGE, is_made, made_masks, mask_path
 from wsss_tf.training.predict import Predictor
 from wsss_tf.training.regions import can_keep_regions, fill_regions
@@ -36,12 +37,20 @@ def open_run_data(run: RunFolder, split: str) -> DataSet:
     return dataset
 
 
-def evaluate(run: RunFolder, dataset: DataSet, split: str, *, crf: bool | None = None) -> Scoring:
+def evaluate(
+    run: RunFolder,
+    dataset: DataSet,
+    split: str,
+    *,
+    crf: bool | None = None,
+    scales: Sequence[float] | None = None,
+    flip: bool | None = None,
+) -> Scoring:
     """Predicts every photo of `split` and compares it with its mask; 255 in a mask is ignored.
 
     Args:
         run, dataset, split: as for `open_run_data`.
-        crf: as for `Predictor`.
+        crf, scales, flip: as for `Predictor`.
 
     Returns:
         The scores. Their seconds are those of reading and predicting photos ("predict"), and of
@@ -55,10 +64,10 @@ def evaluate(run: RunFolder, dataset: DataSet, split: str, *, crf: bool | None =
     photos = dataset.split(split)
     checked = _checked_seconds(dataset, split, photos)
     keep = can_keep_regions(run)
-    predictor = Predictor(run, crf=crf, keep_regions=keep)
+    predictor = Predictor(run, crf=crf, scales=scales, flip=flip, keep_regions=keep)
     if keep:
         fill_regions(run, predictor.crf, photos)
-    about = _about("predictions", split, run.recipe.inference, predictor.crf)
+    about = _about("predictions", split, predictor.views, predictor.crf)
     scoring = Scoring(dataset.labels.names, about=about)
     scoring.seconds["score"] += checked
     predictions = (
@@ -162,7 +171,7 @@ def _score(
 
 
 def _about(
-    kind: str, split: str, views: InferenceSettings | MasksSettings, crf: CrfSettings | None
+    kind: str, split: str, views: Views | MasksSettings, crf: CrfSettings | None
 ) -> dict[str, Any]:
     return {
         "kind": kind,
