@@ -161,6 +161,17 @@ def test_wrong_values_are_named(refused, small, override, reason, received):
             "masks.crf.regions.preset: must be left out with method slic; only crisp has presets",
         ),
         (["data.regions_cache=''"], "data.regions_cache: must be a path, or null"),
+        (["data.activations_cache=''"], "data.activations_cache: must be a path, or null"),
+        (["augment.views=0"], "augment.views: must be greater than or equal to 1"),
+        (["augment.views=1001"], "augment.views: must be less than or equal to 1000"),
+        (
+            ["augment.views=2", "localize.frozen_blocks=0", "localize.keep_activations=true"],
+            "localize.keep_activations: must be false with frozen_blocks 0",
+        ),
+        (
+            ["segment.frozen_blocks=1", "segment.keep_activations=true"],
+            "augment.views: must be a number of views, say 4, for segment.keep_activations",
+        ),
         (["masks.kind=foreground"], "masks.kind: must be multi_class for segment.loss multi_class"),
         (["segment.loss=foreground"], "masks.kind: must be foreground for segment.loss foreground"),
         (["segment.loss=tags"], "masks.kind: must be none for segment.loss tags"),
