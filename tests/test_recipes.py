@@ -16,7 +16,7 @@ from wsss_tf.config import (
     recipe_path,
 )
 
-NAMES = ("scenes", "tagged_folder", "voc_foreground", "voc_multi_class", "voc_tags")
+NAMES = ("animals", "scenes", "tagged_folder", "voc_foreground", "voc_multi_class", "voc_tags")
 VOC_RECIPES = ("voc_foreground", "voc_multi_class", "voc_tags")
 
 # Saleh et al. 2017, Sec. 3.1 and 4.2, and the small and large field of view of Sec. 4.2.1.
