@@ -63,16 +63,6 @@ def test_the_same_call_again_changes_nothing(tiny_run):
     assert outcome(tiny_run) == before
 
 
-def test_without_the_pixel_labels_every_bit_is_the_same(tiny_run, tiny_overrides, tmp_path):
-    data = tmp_path / "data"
-    shutil.copytree(tiny_run.data_root, data)
-    shutil.rmtree(data / "masks")
-    (data / "scenes.json").unlink()  # Now it is any tagged folder.
-    changes = ("data.source=tagged_folder", f"data.root={data}", "data.label_space=scenes")
-    recipe = load_recipe("scenes", (*tiny_overrides, *changes))
-    assert outcome(run_stages(recipe, tmp_path / "run")) == outcome(tiny_run)
-
-
 @pytest.mark.parametrize(
     ("changes", "names", "ids"),
     [(TAGS, ["segment"], None), (FOREGROUND, ["masks", "segment"], {0, 1})],
