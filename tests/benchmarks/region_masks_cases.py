@@ -20,7 +20,7 @@ from wsss_tf.nets.weights import load_backbone
 from wsss_tf.priors import label_map
 from wsss_tf.training import RunFolder
 from wsss_tf.training.evaluate import open_run_data
-from wsss_tf.training.make_masks import mask_maker
+from wsss_tf.training.mask_makers import mask_maker
 
 
 @dataclass(frozen=True)

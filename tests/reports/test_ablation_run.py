@@ -1,12 +1,16 @@
 """A whole ablation on a handful of scenes: killed half-way, gone on with, and never done twice."""
 
+import contextlib
 import csv
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from wsss_tf.errors import RunError
-from wsss_tf.reports.ablation import plan_ablation, text_tables
+from wsss_tf.metrics import Scoring
+from wsss_tf.reports.ablation import mask_scoring, plan_ablation, text_tables
 from wsss_tf.reports.ablation import running as running_module
 from wsss_tf.reports.ablation.running import run_ablation
 from wsss_tf.training import RunFolder
@@ -36,8 +40,8 @@ def calls(monkeypatch):
     """Names of what was scored, in order; the cases of Tables 4 and 5 are cut to the first."""
     found = []
 
-    def spied(name):
-        original = getattr(running_module, name)
+    def spied(module, name):
+        original = getattr(module, name)
 
         def spy(run, *arguments, **options):
             if name == "evaluate" and found.count("evaluate") == 1 and "killed" not in found:
@@ -46,12 +50,12 @@ def calls(monkeypatch):
             found.append(name)
             return original(run, *arguments, **options)
 
-        monkeypatch.setattr(running_module, name, spy)
+        monkeypatch.setattr(module, name, spy)
 
     cases = running_module.mask_cases
     monkeypatch.setattr(running_module, "mask_cases", lambda *given: [next(cases(*given))])
-    spied("evaluate")
-    spied("score_masks")
+    spied(running_module, "evaluate")
+    spied(mask_scoring, "score_masks_of_many")
     return found
 
 
@@ -61,7 +65,7 @@ def test_an_ablation_killed_half_way_goes_on(tmp_path, calls):
     plan = plan_ablation("scenes", TINY, out=out, setups=SETUPS, mask_photos=3)
     with pytest.raises(KeyboardInterrupt):
         run_ablation(plan)
-    assert calls == ["score_masks", "score_masks", "evaluate", "killed"]
+    assert calls == [*["score_masks_of_many"] * 2, "evaluate", "killed"]
     assert not (out / "ablation.json").exists()
     rows = run_ablation(plan)
     assert calls[4:] == ["evaluate", "evaluate"]  # Neither masks nor the first set-up once more.
@@ -108,6 +112,45 @@ def files_agree(out, rows):
         assert report.with_suffix(".jsonl").exists()
     assert "localization + fusion" in text_tables(rows)
     assert not (out / "runs" / "foreground" / "segment").exists()  # There for its masks alone.
+
+
+def test_masks_are_kept_group_by_group(tmp_path, monkeypatch):
+    """And those that a set-up trains on are of its own stage."""
+    changes = [name for name in TINY if not name.startswith("masks.crf")]
+    plan = plan_ablation("scenes", changes, out=tmp_path, setups=("foreground",))
+    own = plan.recipes["foreground"].masks
+    grouped = [own.model_copy(update={"blocks": (block,)}) for block in (2, 3)]
+    wanted = [own, *grouped, own.model_copy(update={"flip": True})]
+    asked, stages, killed = [], [], []
+
+    def scored(run, dataset, split, settings, *, photos):
+        asked.append(list(settings))
+        for number, one in enumerate(settings):
+            if number == 2 and not killed:
+                killed.append(one)
+                raise KeyboardInterrupt
+            yield one, fake_scores(one)
+
+    monkeypatch.setattr(mask_scoring, "score_masks_of_many", scored)
+    monkeypatch.setattr(mask_scoring, "score_masks", lambda *_, settings, **__: fake_scores(own))
+    monkeypatch.setattr(mask_scoring, "set_up_run", lambda *given: stages.append(given[1:]))
+    run = RunFolder(tmp_path / "run", plan.recipes["foreground"])
+    photos = [SimpleNamespace(id="a")]
+    for _ in range(2):
+        with contextlib.suppress(KeyboardInterrupt):
+            found = mask_scoring.mask_scores(plan, run, None, "train", photos, wanted)
+    assert asked == [wanted[1:], wanted[3:]]
+    assert stages == [("foreground", "masks")]
+    assert {one: scores.result["scales"] for one, scores in found.items()} == {
+        one: [str(one)] for one in wanted
+    }
+
+
+def fake_scores(settings):
+    """Of one photo; they say of which settings."""
+    scoring = Scoring(("background", "foreground"), about={"scales": [str(settings)]})
+    scoring.update("a", np.eye(2, dtype=np.uint8), np.eye(2, dtype=np.uint8))
+    return scoring
 
 
 def test_a_folder_of_other_files_is_refused(tmp_path):

@@ -79,12 +79,12 @@ def test_an_unfinished_stage_is_not_scored_as_the_whole(copied, dataset, monkeyp
     run, photos = copied(), dataset.split("train")[:2]
     masks = {photo.id: np.full((48, 48), 1, np.uint8) for photo in photos}
 
-    def made(run, dataset, photos, settings, keep_regions):
-        return ((photo, masks[photo.id]) for photo in photos)
+    def made(run, dataset, photos, group, keep_regions):
+        return ((photo, [masks[photo.id]]) for photo in photos)
 
     (run.stage("masks") / "index.jsonl").unlink()
-    module = importlib.import_module("wsss_tf.training.evaluate")
-    monkeypatch.setattr(module, "made_masks", made)
+    module = importlib.import_module("wsss_tf.training.mask_scores")
+    monkeypatch.setattr(module, "masks_of_many", made)
     scoring = score_masks(run, dataset, "train", photos=photos)
     expected = confusion_of(dataset, "train", masks, 9)
     np.testing.assert_array_equal(scoring.confusion.counts, expected)

@@ -30,6 +30,7 @@ from wsss_tf.training import (
     evaluate,
     mask_maker,
     mask_path,
+    mask_pipeline,
     open_run_data,
 )
 from wsss_tf.training import make_masks as stage
@@ -170,7 +171,7 @@ def test_an_error_with_regions_is_told_as_it_is(make, monkeypatch):
     def full(photo, size):
         raise RunError("regions: the disk is full.")
 
-    monkeypatch.setattr(stage, "region_source", lambda *arguments, **options: full)
+    monkeypatch.setattr(mask_pipeline, "region_source", lambda *arguments, **options: full)
     with pytest.raises(RunError, match=r"^regions: the disk is full\.$"):
         make("run", REGIONS)
 

@@ -91,21 +91,25 @@ class RegionsInPipeline:
         source: of the regions.
         paths: of the photos, by index.
         max_pixels: of the largest photo that is read.
+        name: of the regions in an example.
 
     Attributes:
         error: what the source raised, which `tf.data` reports in words of its own; else None.
     """
 
-    def __init__(self, source: RegionSource, paths: list[Path], *, max_pixels: int) -> None:
+    def __init__(
+        self, source: RegionSource, paths: list[Path], *, max_pixels: int, name: str = "regions"
+    ) -> None:
         self.source, self.paths, self.max_pixels = source, paths, max_pixels
+        self.name = name
         self.error: Exception | None = None
 
     def __call__(self, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Adds "regions", int32 [layers, H, W] in the grid of the example's photo."""
+        """Adds the regions, int32 [layers, H, W] in the grid of the example's photo."""
         size = tf.shape(example["photo"])[:2]
         # Not for export: only the masks stage, which has files, goes this way.
         layers = tf.numpy_function(self._layers, [example["index"], size], tf.int32)
-        return {**example, "regions": tf.ensure_shape(layers, [None, None, None])}
+        return {**example, self.name: tf.ensure_shape(layers, [None, None, None])}
 
     def _layers(self, index: Any, size: Any) -> NDArray[np.int32]:
         try:

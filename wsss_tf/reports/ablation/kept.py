@@ -37,19 +37,32 @@ class Scores:
                 write_bytes(target, content)
 
 
-def kept_scores(folder: Path, name: str, of: Any, score: Callable[[], Scoring]) -> Scores:
-    """The scores from their files, or found and written.
+def scores_path(folder: Path, name: str, of: Any) -> Path:
+    """Where scores are kept.
 
     Args:
         folder: of the files.
         name: that theirs begin with.
         of: all that the scores hang on, as what JSON can hold; its digest ends their names.
-        score: finds them.
     """
     canonical = json.dumps(of, sort_keys=True, separators=(",", ":"), allow_nan=False)
     digest = hashlib.sha256(canonical.encode()).hexdigest()
-    path = folder / f"{name}_{digest[:20]}.json"
-    rows = path.with_suffix(".jsonl")
-    if not rows.exists():  # Written after the other.
+    return folder / f"{name}_{digest[:20]}.json"
+
+
+def is_kept(path: Path) -> bool:
+    """Whether the scores of a `scores_path` are there: their rows are written last."""
+    return path.with_suffix(".jsonl").exists()
+
+
+def read_scores(path: Path) -> Scores:
+    """Scores that are kept."""
+    result = json.loads(path.read_text(encoding="utf-8"))
+    return Scores(result, read_jsonl(path.with_suffix(".jsonl")), path)
+
+
+def kept_scores(path: Path, score: Callable[[], Scoring]) -> Scores:
+    """The scores from their files, or found by `score` and written."""
+    if not is_kept(path):
         write_scores(path, score())
-    return Scores(json.loads(path.read_text(encoding="utf-8")), read_jsonl(rows), path)
+    return read_scores(path)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,16 +14,16 @@ from wsss_tf.data import DataSet, Photo, check_truth, open_dataset
 from wsss_tf.errors import RunError
 from wsss_tf.files import lock, sha256, write_json, write_text
 from wsss_tf.metrics import paired_bootstrap
-from wsss_tf.reports.ablation.kept import Scores, kept_scores
-from wsss_tf.reports.ablation.mask_cases import MaskCase, mask_cases
+from wsss_tf.reports.ablation.kept import Scores, kept_scores, scores_path
+from wsss_tf.reports.ablation.mask_cases import mask_cases
+from wsss_tf.reports.ablation.mask_scoring import mask_scores
 from wsss_tf.reports.ablation.plan import MASK_RUNS, Plan
 from wsss_tf.reports.ablation.published import SOURCE, is_comparable, published
+from wsss_tf.reports.ablation.runs import set_up_run
 from wsss_tf.reports.ablation.tables import Row, csv_text
-from wsss_tf.training import RunFolder, evaluate, run_stages, score_masks
+from wsss_tf.training import RunFolder, evaluate
 from wsss_tf.training.crf import on_cpu
 from wsss_tf.training.loop import CHECKPOINT
-
-logger = logging.getLogger(__name__)
 
 _OURS = {"runs", "scenes", "regions", "activations", "scores", "ablation.csv", "ablation.json"}
 
@@ -73,57 +71,26 @@ def _photos(plan: Plan, dataset: DataSet) -> dict[str, tuple[Photo, ...]]:
     return photos
 
 
-def _run(plan: Plan, name: str, until: str | None) -> RunFolder:
-    """A set-up's run, done up to a stage; what another run has done is taken over."""
-    logger.info("Set-up %s, up to %s", name, until or "its folder")
-    folder = plan.out / "runs"
-    others = sorted(path.parent for path in folder.glob("*/recipe.yaml"))
-    donors = [RunFolder.existing(path) for path in others if path.name != name]
-    run = run_stages(plan.recipes[name], folder / name, until=until, donors=donors)
-    gc.collect()  # A network and its optimizer are half a gigabyte, and hold on to each other.
-    return run
-
-
 def _mask_rows(
     plan: Plan, table: str, dataset: DataSet, photos: tuple[Photo, ...]
 ) -> Iterator[Row]:
-    default = _run(plan, MASK_RUNS[table], "localize" if table == "5" else None)
-    # Masks that a set-up trains on anyway are made by its own stage, and read from there.
-    trained_on = [setup.name for setup in plan.setups if table == "4"]
-    for case in mask_cases(plan.base, table):
-        same = [name for name in trained_on if plan.recipes[name].masks == case.masks]
-        run = _run(plan, same[0], "masks") if same else default
-        scores = _mask_scores(plan, run, dataset, photos, case)
+    run = set_up_run(plan, MASK_RUNS[table], "localize" if table == "5" else None)
+    cases = list(mask_cases(plan.base, table))
+    settings = [case.masks for case in cases]
+    found = mask_scores(plan, run, dataset, _split(plan, table), photos, settings)
+    for case in cases:
         yield Row(
-            **_figures(plan, table, case.name, case.crf, scores),
+            **_figures(plan, table, case.name, case.crf, found[case.masks]),
             title=case.name,
             settings=case.settings,
             field_of_view=None,
         )
 
 
-def _mask_scores(
-    plan: Plan, run: RunFolder, dataset: DataSet, photos: tuple[Photo, ...], case: MaskCase
-) -> Scores:
-    split = _split(plan, case.table)
-    of = {
-        "data": run.recipe.data.model_dump(mode="json"),
-        "backbone": run.recipe.backbone.model_dump(mode="json"),
-        "masks": case.masks.model_dump(mode="json"),
-        "cams": sha256(run.stage("localize") / CHECKPOINT) if case.table == "5" else None,
-        "photos": [split, *(photo.id for photo in photos)],
-    }
-
-    def score():
-        return score_masks(run, dataset, split, settings=case.masks, photos=photos)
-
-    return kept_scores(plan.out / "scores", "masks", of, score)
-
-
 def _network_rows(plan: Plan, dataset: DataSet) -> Iterator[Row]:
     before: dict[bool, tuple[str, Scores]] = {}
     for setup in plan.setups:
-        run = _run(plan, setup.name, "segment")
+        run = set_up_run(plan, setup.name, "segment")
         for crf in (False, True)[: 2 if run.recipe.inference.crf else 1]:
             scores = _network_scores(plan, run, dataset, crf)
             ending = "none" if not crf else "regions" if setup.regions else "pairwise"
@@ -150,7 +117,7 @@ def _network_scores(plan: Plan, run: RunFolder, dataset: DataSet, crf: bool) -> 
         with on_cpu():
             return evaluate(run, dataset, split, crf=crf)
 
-    scores = kept_scores(plan.out / "scores", run.path.name, of, score)
+    scores = kept_scores(scores_path(plan.out / "scores", run.path.name, of), score)
     scores.copy_to(run.stage("report") / f"evaluate_{split}{'_crf' if crf else ''}.json")
     return scores
 
