@@ -1,6 +1,5 @@
 """Scores of many settings of the masks at once, against a mask maker of its own for each."""
 
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +11,8 @@ from wsss_tf.images import read_label_map, read_photo
 from wsss_tf.masks import MaskMaker
 from wsss_tf.metrics import ConfusionMatrix
 from wsss_tf.training import (
-    RunFolder,
     mask_maker,
+    mask_scores,
     open_run_data,
     score_masks,
     score_masks_of_many,
@@ -36,13 +35,13 @@ def changed(settings, **change):
 PLAIN = [
     FOREGROUND,
     changed(FOREGROUND, blocks=(4,), crf=REGIONS),
-    changed(FOREGROUND, blocks=(5,), scaling="min_max", crf=CRF),
+    changed(FOREGROUND, blocks=(5,), scaling="min_max"),
     changed(MULTI_CLASS, blocks=(3, 5), alpha=0.0),
     changed(MULTI_CLASS, crf=CRF),
     changed(MULTI_CLASS, blocks=(5,), crf=OTHERS),
 ]
 SEVERAL = [
-    changed(MULTI_CLASS, **VIEWS, combination="geometric", crf=REGIONS),
+    changed(MULTI_CLASS, **VIEWS, combination="geometric"),
     changed(MULTI_CLASS, **VIEWS, blocks=(4,)),
     changed(FOREGROUND, **VIEWS, blocks=(5,)),
 ]
@@ -50,11 +49,11 @@ ALL = [*PLAIN[:2], *SEVERAL, *PLAIN[2:]]
 
 
 @pytest.fixture(scope="module")
-def run(tiny_run, tmp_path_factory):
-    """A trained run that may keep regions."""
-    path = tmp_path_factory.mktemp("many") / "run"
-    shutil.copytree(tiny_run.path, path, ignore=shutil.ignore_patterns("report", "segment"))
-    return RunFolder.existing(path)
+def run(tiny_run):
+    """A trained run that keeps no regions: other tests read it, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mask_scores, "can_keep_regions", lambda run: False)
+        yield tiny_run
 
 
 @pytest.fixture(scope="module")

@@ -83,8 +83,8 @@ def masks_of_many(
     for place, one in enumerate(group):
         maker = mask_maker(run, dataset.labels, one, networks=networks)
         chosen = [shared.blocks.index(block) for block in one.blocks]
-        regions = added.get(one.crf.regions) if one.crf else None
-        examples = examples.map(_finishing(maker, chosen, regions, f"mask{place}"))
+        own = added.get(one.crf.regions) if one.crf else None
+        examples = examples.map(_finishing(maker, chosen, own, f"mask{place}"))
     names = ["index", *(f"mask{place}" for place in range(len(group)))]
     examples = examples.map(lambda example: {name: example[name] for name in names})
     named = named_errors(examples.with_options(_one_at_a_time()).prefetch(1), photos)
@@ -106,12 +106,12 @@ def _regions(
     """What adds the regions of the group's CRFs to examples, by the settings of the regions."""
     added: dict[Any, RegionsInPipeline] = {}
     paths, max_pixels = [photo.path for photo in photos], run.recipe.data.max_pixels
-    for one in group:
-        source = region_source(run, one.crf, keep=keep)
-        if source and one.crf.regions not in added:
+    for crf in {one.crf.regions: one.crf for one in group if one.crf}.values():
+        source = region_source(run, crf, keep=keep)
+        if source:
             name = f"regions{len(added)}"
             adding = RegionsInPipeline(source, paths, max_pixels=max_pixels, name=name)
-            added[one.crf.regions] = adding
+            added[crf.regions] = adding
     return added
 
 
