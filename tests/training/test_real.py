@@ -52,7 +52,8 @@ def test_all_stages_on_real_photos(real, few_photos, tmp_path):
     run = run_stages(recipe, tmp_path / "run")
     dataset = open_run_data(run, "val")
     scoring = evaluate(run, dataset, "val")
-    assert scoring.confusion.counts.sum() > 100_000  # Two photos, less what is not kept or not known.
+    # Two photos, less what is not kept or not known.
+    assert scoring.confusion.counts.sum() > 100_000
     assert 0.0 <= scoring.miou() <= 1.0
     masks = [read_label_map(path) for path in run.stage("masks").glob("*.png")]
     # An untrained CAM network already finds something: every photo has a tag that is kept.
