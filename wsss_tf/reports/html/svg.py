@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -23,7 +24,7 @@ _VARIABLES = {
     GRID: "--line",
     **{colour: f"--series-{number}" for number, colour in enumerate(SERIES, start=1)},
 }
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {  # Stubs of matplotlib spell every key.
     "svg.fonttype": "none",  # Text stays text: it is small, can be searched and read aloud.
     "font.family": "sans-serif",
     "font.size": 10.5,
@@ -74,8 +75,8 @@ def inline_svg(figure: Figure, *, name: str, description: str) -> str:
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
         raise ValueError(f"`name` must be lower-case letters, digits and -. Received: {name!r}.")
-    for text in figure.findobj(Text):
-        text.set_parse_math(False)  # A class called $x$ is no formula.
+    for written in figure.findobj(Text):
+        written.set_parse_math(False)  # A class called $x$ is no formula.
     text = _drawn(figure, name)
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
