@@ -29,7 +29,7 @@ def demo_recipe(
 ) -> Recipe:
     """`configs/scenes.yaml` for one of `SUPERVISIONS`; `seed` draws photos and networks alike."""
     shared = (
-        f"data.root={json.dumps(str(data_root))}",
+        f"data.root={json.dumps(str(data_root), ensure_ascii=False)}",
         f"seed={seed}",
         f"data.scenes.seed={seed}",
         *overrides,

@@ -74,7 +74,9 @@ def mask_quality(run: RunFolder, *, photos: int = SAMPLE) -> dict[str, Any]:
         raise ValueError(f"`photos` must be 0 or more. Received: photos={photos}.")
     index = run.stage("masks") / "index.jsonl"
     if not index.is_file():
-        raise RunError(f"{index}: is missing. Make the masks: wsss-tf masks RECIPE --out RUN.")
+        raise RunError(
+            f"{index}: is missing. Make the masks: wsss-tf masks RUN/recipe.yaml --out RUN."
+        )
     target = run.stage("report") / "mask_quality.json"
     key = {"format": FORMAT, "masks": sha256(index), "wanted": photos}
     known = _read(target)

@@ -99,7 +99,7 @@ def _places(data: DataSettings, out: Path) -> list[str]:
     if data.source == "scenes":
         wanted["root"] = "scenes"
     return [
-        f"data.{key}={json.dumps(str(out / folder))}"
+        f"data.{key}={json.dumps(str(out / folder), ensure_ascii=False)}"
         for key, folder in wanted.items()
         if key in DataSettings.model_fields and getattr(data, key) is None
     ]

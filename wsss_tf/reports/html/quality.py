@@ -13,7 +13,7 @@ from wsss_tf.reports.html.pictures import Picture, file_picture
 from wsss_tf.reports.html.tables import DASH, Cell, Row, Table, colours, score
 from wsss_tf.training import RunFolder
 
-AGAIN = "wsss-tf masks RECIPE --out RUN"
+AGAIN = "wsss-tf masks RUN/recipe.yaml --out RUN"
 SHEET_SIDE = 1800
 
 
