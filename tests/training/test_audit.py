@@ -77,9 +77,21 @@ def test_an_honest_run_passes(run, dataset):
     found = audit(run, dataset)
     assert found.passed
     # tags.csv, 3 training photos, the compact weights; 3 other photos.
-    assert found.summary() == {"files": 8, "passed": True, "changed": 0}
-    assert str(found) == "Audit: 8 files read before evaluation, no pixel label among them."
+    labels = len(list(dataset.mask_folder.iterdir()))
+    assert found.summary() == {"files": 8, "labels": labels, "passed": True, "changed": 0}
+    assert str(found) == (
+        "Audit: 8 files read before evaluation, no pixel label among them, "
+        f"by place and by the content of {labels} labels."
+    )
     assert require_tags_only(run, dataset) == found
+
+
+def test_an_audit_without_labels_says_that_it_compared_with_none(run, dataset):
+    shutil.rmtree(dataset.mask_folder)
+    found = audit(run, dataset)
+    assert found.passed
+    assert found.labels == 0
+    assert str(found).endswith("no label is here whose content could be compared.")
 
 
 @pytest.mark.parametrize("kind", ["files", "headers"])
@@ -219,13 +231,13 @@ def test_files_that_changed_are_told_and_are_no_failure(run, dataset, caplog):
 def test_evaluate_audits_when_asked(tiny_run, tmp_path):
     out = tmp_path / "scores.json"
     for options, expected in (
-        (["--audit"], {"files": 18, "passed": True, "changed": 0}),
+        (["--audit"], {"files": 18, "labels": 15, "passed": True, "changed": 0}),
         ([], None),
     ):
         arguments = ["evaluate", str(tiny_run.path), "--no-crf", "--out", str(out), *options]
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0, result.output
-        line = "Audit: 18 files read before evaluation, no pixel label among them.\n"
+        line = "Audit: 18 files read before evaluation, no pixel label among them, by place and "
         assert (line in result.stdout) == bool(options)
         assert json.loads(out.read_text()).get("audit") == expected
 

@@ -31,6 +31,8 @@ class AuditResult:
 
     Attributes:
         files: how many files run.json lists.
+        labels: how many files of pixel labels they were held against; with 0, masks being away,
+            only a listed file that lies in their folder would be found.
         pixel_labels: one line for each of them that is a pixel label of the data set.
         gaps: why the list cannot be relied on, one line each.
         changed: listed files that have other content today; no failure, for the digest of what
@@ -38,6 +40,7 @@ class AuditResult:
     """
 
     files: int
+    labels: int = 0
     pixel_labels: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
     changed: tuple[Path, ...] = ()
@@ -48,12 +51,16 @@ class AuditResult:
         return not self.pixel_labels and not self.gaps
 
     def summary(self) -> dict[str, Any]:
-        """For JSON: {"files": N, "passed": bool, "changed": number of files}."""
-        return {"files": self.files, "passed": self.passed, "changed": len(self.changed)}
+        """For JSON: {"files": N, "labels": N, "passed": bool, "changed": number of files}."""
+        counts = {"files": self.files, "labels": self.labels}
+        return {**counts, "passed": self.passed, "changed": len(self.changed)}
 
     def __str__(self) -> str:
         if self.passed:
-            return f"Audit: {self.files} files read before evaluation, no pixel label among them."
+            found = f"Audit: {self.files} files read before evaluation, no pixel label among them"
+            if self.labels:
+                return f"{found}, by place and by the content of {self.labels} labels."
+            return f"{found}, by place alone: no label is here whose content could be compared."
         return "\n  ".join(
             [
                 f"Audit: {self.files} files are listed as read before evaluation, and",
@@ -75,7 +82,7 @@ def audit(run: RunFolder, dataset: DataSet) -> AuditResult:
         dataset: that it was trained on. Its masks may be away: then their folder is what counts.
 
     Raises:
-        RunError: run.json cannot be read.
+        RunError: run.json or a pixel label cannot be read.
     """
     record = run.record()
     gaps = [_gap(kind, record) for kind in KINDS if not _is_list(record, kind)]
@@ -86,6 +93,7 @@ def audit(run: RunFolder, dataset: DataSet) -> AuditResult:
     truth = _Truth(dataset)
     return AuditResult(
         files=len(listed),
+        labels=len(truth.by_file),
         pixel_labels=tuple(line for item in listed.items() for line in truth.lines(*item)),
         gaps=tuple(_unlisted(run, dataset, listed)),
         changed=tuple(path for path, digest in now.items() if digest not in (None, listed[path])),
@@ -126,7 +134,7 @@ class _Truth:
         for path in (path for folder in folders for path in sorted(folder.rglob("*"))):
             if path.is_file() and path.stat().st_size:
                 self.by_file[_identity(path)] = path
-                self.by_digest[sha256(path)] = path
+                self.by_digest[_label_digest(path)] = path
 
     def lines(self, path: Path, digest: str | None) -> Iterator[str]:
         """One line if `path`, which had `digest` when it was read, is one of them."""
@@ -176,6 +184,13 @@ def _digest(path: Path) -> str | None:
         return sha256(path)
     except OSError:
         return None
+
+
+def _label_digest(path: Path) -> str:
+    digest = _digest(path)
+    if digest is None:
+        raise RunError(f"{path}: cannot be read, and an audit must know all pixel labels.")
+    return digest
 
 
 def _identity(path: Path) -> tuple[int, int]:

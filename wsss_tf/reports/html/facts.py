@@ -10,6 +10,7 @@ from typing import Any
 
 from wsss_tf.config.settings import WEIGHT_SETS
 from wsss_tf.data import DataSet
+from wsss_tf.errors import WsssError
 from wsss_tf.files import sha256
 from wsss_tf.nets.weights import COMPACT
 from wsss_tf.reports.html.tables import DASH, Cell, Row, Table
@@ -87,8 +88,15 @@ def run_facts(run: RunFolder, dataset: DataSet | None) -> Facts:
             head="package",
         ),
         stages=Table("Stages", columns, tuple(stages), head="stage") if stages else None,
-        audit=str(audit(run, dataset)) if dataset else "",
+        audit=_audited(run, dataset) if dataset else "",
     )
+
+
+def _audited(run: RunFolder, dataset: DataSet) -> str:
+    try:
+        return str(audit(run, dataset))
+    except WsssError as error:
+        return f"The audit could not be made: {error}"
 
 
 def unfinished(run: RunFolder, stages: Iterable[str]) -> list[str]:
