@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from wsss_tf.config import Recipe, load_recipe
-from wsss_tf.errors import RunError
 from wsss_tf.files import lock, write_json
 from wsss_tf.reports.ablation.setups import FOREGROUND, TAGS
+from wsss_tf.reports.folders import require_room
 from wsss_tf.reports.method_sheet import method_sheet
 from wsss_tf.training import RunFolder, evaluate, open_run_data, run_stages
 from wsss_tf.training.crf import on_cpu
@@ -51,7 +51,7 @@ def run_demo(out: Path, *, seed: int = 0, overrides: Sequence[str] = ()) -> dict
         `crf`, whether the scores are of predictions after a CRF.
     """
     started = time.perf_counter()
-    _require_room(out)
+    require_room(out, {"scenes", "demo.json", "demo.png", *SUPERVISIONS}, what="a demo")
     runs: dict[str, RunFolder] = {}
     miou, seconds = {}, {}
     with lock(out):
@@ -72,14 +72,3 @@ def run_demo(out: Path, *, seed: int = 0, overrides: Sequence[str] = ()) -> dict
         result = {"crf": recipe.inference.crf is not None, "miou": miou, "seconds": seconds}
         write_json(out / "demo.json", result)
     return result
-
-
-def _require_room(out: Path) -> None:
-    ours = {"scenes", "demo.json", "demo.png", *SUPERVISIONS}
-    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    foreign = sorted(name for name in names - ours if not name.startswith("."))
-    if foreign:
-        raise RunError(
-            f"{out}: holds files that are not of a demo ({foreign[0]}, ...). "
-            "Choose an empty or new folder for --out."
-        )
