@@ -53,6 +53,13 @@ def test_the_eight_set_ups_in_the_table_s_order():
         assert (recipe.masks.crf.regions is None) == (recipe.inference.crf.regions is None)
 
 
+def test_where_networks_start_from_the_cams_all_do():
+    plan = planned(overrides=("segment.start=localize",))
+    for recipe in plan.recipes.values():
+        assert recipe.segment.start == "localize"
+        assert recipe.localize == plan.base.localize
+
+
 def test_the_command_s_help_names_them():
     words = CliRunner().invoke(main, ["ablate", "--help"]).output.replace(",", " ").split()
     assert {name for name in SETUPS if name not in (word.rstrip(".") for word in words)} == set()
@@ -71,7 +78,7 @@ def test_nothing_else_differs():
 
 def test_the_large_view_with_all_parts_is_the_paper_s_own_recipe():
     plan = planned("voc_multi_class", VOC)
-    own = load_recipe("voc_multi_class", (*VOC, f"data.regions_cache={OUT / 'regions'}"))
+    own = load_recipe("voc_multi_class", (*VOC, f"data.regions_cache={OUT.absolute() / 'regions'}"))
     found = plan.recipes["fusion_regions_large"]
     assert found.model_dump(exclude={"data"}) == own.model_dump(exclude={"data"})
     assert found.data.root == own.data.root
@@ -111,9 +118,9 @@ def test_one_field_of_view_for_all(view, gone):
 
 
 def test_runs_share_scenes_and_what_is_kept_of_photos():
-    data = planned().recipes["tags"].data
-    assert (data.root, data.regions_cache) == (OUT / "scenes", OUT / "regions")
-    assert data.activations_cache == OUT / "activations"
+    data, out = planned().recipes["tags"].data, OUT.absolute()
+    assert (data.root, data.regions_cache) == (out / "scenes", out / "regions")
+    assert data.activations_cache == out / "activations"
     said = planned(overrides=("data.root=s", "data.regions_cache=r")).recipes["tags"].data
     assert (said.root, said.regions_cache) == (Path("s"), Path("r"))
     assert planned("voc_multi_class", VOC).recipes["tags"].data.root == Path("VOC2012")

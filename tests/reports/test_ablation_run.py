@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from wsss_tf.errors import RunError
+from wsss_tf.images import read_label_map, write_label_map
 from wsss_tf.metrics import Scoring
 from wsss_tf.reports.ablation import mask_scoring, plan_ablation, text_tables
 from wsss_tf.reports.ablation import running as running_module
@@ -86,6 +87,15 @@ def test_an_ablation_killed_half_way_goes_on(tmp_path, calls):
     assert len(calls) == 6
     assert files == {path: path.stat().st_mtime_ns for path in out.rglob("*.npz")}
 
+    mask = next((out / "scenes" / "masks").glob("val_*.png"))
+    write_label_map(mask, np.full_like(read_label_map(mask), 1))
+    networks = plan_ablation("scenes", TINY, out=out, setups=SETUPS, tables=("6",))
+    again = run_ablation(networks)
+    assert calls[6:] == ["evaluate"] * 3  # Other pixel labels, other scores.
+    assert [row.miou for row in again] != [row.miou for row in rows[2:]]
+    kept = json.loads((out / "ablation.json").read_text())["rows"]
+    assert [row["table"] for row in kept] == ["4", "5", "6", "6", "6"]
+
 
 def one_trained_its_cams(out):
     """Of the two runs that need CAMs, one has trained and the other has taken them over."""
@@ -134,6 +144,7 @@ def test_masks_are_kept_group_by_group(tmp_path, monkeypatch):
     monkeypatch.setattr(mask_scoring, "score_masks_of_many", scored)
     monkeypatch.setattr(mask_scoring, "score_masks", lambda *_, settings, **__: fake_scores(own))
     monkeypatch.setattr(mask_scoring, "set_up_run", lambda *given: stages.append(given[1:]))
+    monkeypatch.setattr(mask_scoring, "truth_digest", lambda *_: "of no photo")
     run = RunFolder(tmp_path / "run", plan.recipes["foreground"])
     photos = [SimpleNamespace(id="a")]
     for _ in range(2):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wsss_tf.data.sources import DataSet, Photo, open_dataset
-from wsss_tf.data.truth import check_truth, truth_maps, truth_pairs
+from wsss_tf.data.truth import check_truth, truth_digest, truth_maps, truth_pairs
 
 if TYPE_CHECKING:
     from wsss_tf.data.element_errors import named_errors
@@ -20,6 +20,7 @@ __all__ = [
     "photo_dataset",
     "training_batches",
     "training_dataset",
+    "truth_digest",
     "truth_maps",
     "truth_pairs",
 ]

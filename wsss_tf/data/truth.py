@@ -5,6 +5,7 @@ Only evaluation imports this. Training opens no mask.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from wsss_tf.data.sources import DataSet, Photo
 from wsss_tf.errors import DataError, DataProblems
+from wsss_tf.files import sha256
 from wsss_tf.images import read_label_map, read_photo
 from wsss_tf.labels import UNKNOWN
 
@@ -78,10 +80,20 @@ def truth_maps(
     paths = dataset.truth(split)
     table = _foreground_table(dataset) if foreground else _table(dataset)
     for photo in dataset.split(split) if photos is None else photos:
-        problem = _problem(photo, paths[photo.id], table)
-        if problem:
-            raise DataError(problem)
-        yield table[read_label_map(paths[photo.id])]
+        yield _truth(photo, paths[photo.id], table)
+
+
+def truth_digest(dataset: DataSet, split: str, photos: Sequence[Photo] | None = None) -> str:
+    """SHA-256, in hex, of what a score hangs on: the photos and masks of a split, byte by byte.
+
+    Args:
+        dataset, split: with all of its masks.
+        photos: some of the split's; None for all of them.
+    """
+    paths, whole = dataset.truth(split), hashlib.sha256()
+    for photo in dataset.split(split) if photos is None else photos:
+        whole.update(f"{photo.id}\0{sha256(photo.path)}{sha256(paths[photo.id])}".encode())
+    return whole.hexdigest()
 
 
 def _table(dataset: DataSet) -> NDArray[np.uint8]:
@@ -95,21 +107,27 @@ def _foreground_table(dataset: DataSet) -> NDArray[np.uint8]:
 
 
 def _problem(photo: Photo, path: Path, table: NDArray[np.uint8]) -> str | None:
-    if not path.is_file():
-        return f"{path}: does not exist. Scoring needs the mask of {photo.path.name}."
     try:
-        mask = read_label_map(path)
+        _truth(photo, path, table)
     except DataError as error:
         return str(error)
+    return None
+
+
+def _truth(photo: Photo, path: Path, table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The mask of a photo in other ids; raises DataError for one that cannot score it."""
+    if not path.is_file():
+        raise DataError(f"{path}: does not exist. Scoring needs the mask of {photo.path.name}.")
+    mask = read_label_map(path)
     if mask.shape != (photo.height, photo.width):
-        return (
+        raise DataError(
             f"{path}: must have the size of its photo as displayed, {photo.width} x "
             f"{photo.height}. Received: {mask.shape[1]} x {mask.shape[0]}."
         )
     unknown = np.unique(mask)[table[np.unique(mask)] == UNKNOWN]
     if unknown.size:
-        return (
+        raise DataError(
             f"{path}: must hold ids of the label space and 255. Received: the ids "
             f"{', '.join(map(str, unknown))}. Check `data.label_space`."
         )
-    return None
+    return table[mask]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wsss_tf.config import MasksSettings
-from wsss_tf.data import DataSet, Photo
+from wsss_tf.data import DataSet, Photo, truth_digest
 from wsss_tf.files import sha256
 from wsss_tf.reports.ablation.kept import Scores, is_kept, read_scores, scores_path
 from wsss_tf.reports.ablation.plan import Plan
@@ -34,7 +34,8 @@ def mask_scores(
         dataset, split, photos: of which.
         settings: of the masks.
     """
-    paths = {one: _path(plan, run, split, photos, one) for one in settings}
+    truth = truth_digest(dataset, split, photos)
+    paths = {one: _path(plan, run, truth, one) for one in settings}
     for one, path in paths.items():
         name = _trained_on(plan, split, one)
         if name and not is_kept(path):
@@ -55,15 +56,13 @@ def _trained_on(plan: Plan, split: str, settings: MasksSettings) -> str | None:
     return next(names, None)
 
 
-def _path(
-    plan: Plan, run: RunFolder, split: str, photos: Sequence[Photo], settings: MasksSettings
-) -> Path:
+def _path(plan: Plan, run: RunFolder, truth: str, settings: MasksSettings) -> Path:
     multi_class = settings.kind == "multi_class"
     of = {
         "data": run.recipe.data.model_dump(mode="json"),
         "backbone": run.recipe.backbone.model_dump(mode="json"),
         "masks": settings.model_dump(mode="json"),
         "cams": sha256(run.stage("localize") / CHECKPOINT) if multi_class else None,
-        "photos": [split, *(photo.id for photo in photos)],
+        "truth": truth,
     }
     return scores_path(plan.out / "scores", "masks", of)

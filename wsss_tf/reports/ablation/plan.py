@@ -94,12 +94,12 @@ def _sets_view(overrides: Sequence[str]) -> bool:
 
 
 def _places(data: DataSettings, out: Path) -> list[str]:
-    """Overrides by which all runs share what they read and keep."""
+    """Overrides by which all runs share what they read and keep, from whatever folder called."""
     wanted = {"regions_cache": "regions", "activations_cache": "activations"}
     if data.source == "scenes":
         wanted["root"] = "scenes"
     return [
-        f"data.{key}={json.dumps(str(out / folder), ensure_ascii=False)}"
+        f"data.{key}={json.dumps(str(out.absolute() / folder), ensure_ascii=False)}"
         for key, folder in wanted.items()
         if key in DataSettings.model_fields and getattr(data, key) is None
     ]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wsss_tf.config import recipe_digest
-from wsss_tf.data import DataSet, Photo, check_truth, open_dataset
-from wsss_tf.errors import RunError
+from wsss_tf.data import DataSet, Photo, check_truth, open_dataset, truth_digest
 from wsss_tf.files import lock, sha256, write_json, write_text
 from wsss_tf.metrics import paired_bootstrap
 from wsss_tf.reports.ablation.kept import Scores, kept_scores, scores_path
@@ -21,6 +20,7 @@ from wsss_tf.reports.ablation.plan import MASK_RUNS, Plan
 from wsss_tf.reports.ablation.published import SOURCE, is_comparable, published
 from wsss_tf.reports.ablation.runs import set_up_run
 from wsss_tf.reports.ablation.tables import Row, csv_text
+from wsss_tf.reports.folders import require_room
 from wsss_tf.training import RunFolder, evaluate
 from wsss_tf.training.crf import on_cpu
 from wsss_tf.training.loop import CHECKPOINT
@@ -39,7 +39,7 @@ def run_ablation(plan: Plan) -> list[Row]:
             any training.
         KeyboardInterrupt: the user asked to stop.
     """
-    _require_room(plan.out)
+    require_room(plan.out, _OURS, what="an ablation")
     with lock(plan.out):
         dataset = open_dataset(plan.base.data, root=plan.base.data.root or plan.out / "scenes")
         photos = _photos(plan, dataset)
@@ -51,8 +51,9 @@ def run_ablation(plan: Plan) -> list[Row]:
                 rows += _mask_rows(plan, table, dataset, photos[table])
         if "6" in plan.tables:
             rows += _network_rows(plan, dataset)
-        write_text(plan.out / "ablation.csv", csv_text(rows))
-        write_json(plan.out / "ablation.json", _summary(plan, dataset, rows))
+        everything = _with_other_tables(plan, rows)
+        write_text(plan.out / "ablation.csv", csv_text(everything))
+        write_json(plan.out / "ablation.json", _summary(plan, dataset, everything))
     return rows
 
 
@@ -110,7 +111,7 @@ def _network_scores(plan: Plan, run: RunFolder, dataset: DataSet, crf: bool) -> 
         "recipe": recipe_digest(run.recipe),
         "checkpoint": sha256(run.stage("segment") / CHECKPOINT),
         "crf": crf,
-        "split": split,
+        "truth": truth_digest(dataset, split),
     }
 
     def score():
@@ -150,6 +151,17 @@ def _difference(before: tuple[str, Scores] | None, scores: Scores) -> dict[str, 
     }
 
 
+def _with_other_tables(plan: Plan, rows: list[Row]) -> list[Row]:
+    """`rows`, and those of tables that an earlier call with the same recipe was asked for."""
+    try:
+        earlier = json.loads((plan.out / "ablation.json").read_text(encoding="utf-8"))
+        same = earlier["recipe_sha256"] == recipe_digest(plan.base)
+        others = [Row(**row) for row in earlier["rows"] if row["table"] not in plan.tables]
+    except (OSError, ValueError, KeyError, TypeError):  # None yet, or not of this version.
+        return rows
+    return sorted([*others, *rows], key=lambda row: row.table) if same else rows
+
+
 def _summary(plan: Plan, dataset: DataSet, rows: list[Row]) -> dict[str, Any]:
     runs = {setup.name: RunFolder.existing(plan.out / "runs" / setup.name) for setup in plan.setups}
     return {
@@ -160,11 +172,3 @@ def _summary(plan: Plan, dataset: DataSet, rows: list[Row]) -> dict[str, Any]:
         "stages": {name: run.record()["stages"] for name, run in runs.items()},
         "rows": [dataclasses.asdict(row) for row in rows],
     }
-
-
-def _require_room(out: Path) -> None:
-    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    foreign = sorted(name for name in names - _OURS if not name.startswith("."))
-    if foreign or out.is_file():
-        found = f"holds files that are not of an ablation ({foreign[0]}, ...)" if foreign else ""
-        raise RunError(f"{out}: {found or 'is a file'}. Choose an empty or new folder for --out.")
