@@ -49,7 +49,7 @@ def masks(
         raise click.UsageError("This recipe makes no masks: its masks.kind is none.")
     start_tensorflow()
     from wsss_tf.reports import mask_sheet
-    from wsss_tf.reports.mask_quality import mask_quality
+    from wsss_tf.reports.mask_quality import SHEET, mask_quality
     from wsss_tf.reports.mask_summary import quality_table
     from wsss_tf.training import MASKS, run_stages
 
@@ -58,5 +58,7 @@ def masks(
     if sheet:
         click.echo(f"Picture: {mask_sheet(run)}")
     if quality:
-        click.echo(quality_table(mask_quality(run, photos=quality_photos)))
-        click.echo(f"Worst-looking: {run.stage('report') / 'worst_masks.png'}")
+        found = mask_quality(run, photos=quality_photos)
+        click.echo(quality_table(found))
+        if found["worst"]:
+            click.echo(f"Worst-looking: {run.stage('report') / SHEET}")

@@ -80,7 +80,8 @@ def mask_quality(run: RunFolder, *, photos: int = SAMPLE) -> dict[str, Any]:
     target = run.stage("report") / "mask_quality.json"
     key = {"format": FORMAT, "masks": sha256(index), "wanted": photos}
     known = _read(target)
-    if known and known.items() >= key.items() and target.with_name(SHEET).is_file():
+    drawn = target.with_name(SHEET).is_file() or (known and not known["worst"])
+    if known and drawn and known.items() >= key.items():
         return known
     dataset = open_run_data(run, run.recipe.data.train_split)
     entries = read_jsonl(index)
