@@ -69,6 +69,7 @@ def write_report(
         DataError: `split` is given and the data have no such split.
         RunError: run.json cannot be read, or the page cannot be written.
     """
+    ablation_tables = read_ablation(ablation) if ablation else []
     problems: list[str] = []
     dataset = _opened(run, split, problems)
     split = split or run.recipe.data.eval_split
@@ -92,7 +93,7 @@ def write_report(
         "charts": charts(run, scores, quality, problems),
         "quality": quality,
         "gallery": gallery,
-        "ablation": read_ablation(ablation) if ablation else [],
+        "ablation": ablation_tables,
         "problems": problems,
     }
     target = out or run.stage("report") / "index.html"
