@@ -176,6 +176,10 @@ def test_wrong_values_are_named(refused, small, override, reason, received):
         (["segment.loss=foreground"], "masks.kind: must be foreground for segment.loss foreground"),
         (["segment.loss=tags"], "masks.kind: must be none for segment.loss tags"),
         (["localize=null"], "--set: localize: must be given for masks.kind multi_class"),
+        (
+            ["localize=null", "masks.kind=none", "segment.loss=tags", "segment.start=localize"],
+            "--set: segment.start: must be backbone without localize",
+        ),
     ],
 )
 def test_rules_over_several_keys(refused, small, overrides, message):

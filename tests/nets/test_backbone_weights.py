@@ -49,6 +49,30 @@ def test_a_file_fills_every_convolution_of_any_network(tmp_path):
                 np.testing.assert_array_equal(layer.bias, arrays[f"{layer.name}_bias"])
 
 
+def test_a_trained_network_hands_on_its_convolutions():
+    trained, model = cam.cam_network(1, width=WIDTH, seed=1), fcn.fcn(2, width=WIDTH)
+    head = {name: model.get_layer(name).get_weights() for name in ("fc6", "fc7", "classifier")}
+    names = weights.take_backbone(model, trained)
+    assert len(names) == 13
+    for name in names:
+        for mine, theirs in zip(
+            model.get_layer(name).weights, trained.get_layer(name).weights, strict=True
+        ):
+            np.testing.assert_array_equal(mine, theirs)
+    for name, before in head.items():
+        for one, two in zip(before, model.get_layer(name).weights, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+def test_a_network_of_another_width_hands_on_nothing():
+    model = fcn.fcn(2, width=WIDTH)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"`trained` must have block1_conv1 .* \(3, 3, 3, 1\)"):
+        weights.take_backbone(model, cam.cam_network(1, width=2 * WIDTH))
+    for one, two in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
 def test_random_changes_nothing():
     model = fcn.fcn(2, width=WIDTH)
     before = model.get_weights()

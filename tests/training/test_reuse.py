@@ -59,6 +59,18 @@ def test_foreground_masks_hang_on_no_training(tiny_overrides):
     assert stage_inputs(one, "segment") != stage_inputs(two, "segment")
 
 
+def test_a_start_from_the_cam_network_hangs_on_its_training(tiny_overrides):
+    tags = ("segment.loss=tags", "masks.kind=none")
+    for start, equal in (("backbone", True), ("localize", False)):
+        one, two = (
+            load_recipe(
+                "scenes", (*tiny_overrides, *tags, f"segment.start={start}", f"localize.steps={n}")
+            )
+            for n in (6, 7)
+        )
+        assert (stage_inputs(one, "segment") == stage_inputs(two, "segment")) == equal
+
+
 def test_stages_are_taken_over_and_the_record_says_so(tiny_run, tiny_overrides, other):
     run = run_stages(other.recipe, other.path, until="masks", donors=[other, tiny_run])
     for name in ("localize", "masks"):

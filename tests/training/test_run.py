@@ -12,6 +12,7 @@ from wsss_tf.crf import unary_energies
 from wsss_tf.errors import CheckpointError, DataProblems, RunError
 from wsss_tf.images import read_label_map, read_photo
 from wsss_tf.metrics import ConfusionMatrix
+from wsss_tf.nets.weights import COMPACT
 from wsss_tf.training import (
     Predictor,
     RunFolder,
@@ -23,7 +24,9 @@ from wsss_tf.training import (
     stages_of,
 )
 from wsss_tf.training.crf import dense_crf
+from wsss_tf.training.localize import load_cam_network
 from wsss_tf.training.make_masks import make_masks
+from wsss_tf.training.segment import load_segmentation_network
 
 FOREGROUND = ("segment.loss=foreground", "masks.kind=foreground", "localize=null")
 TAGS = ("segment.loss=tags", "masks.kind=none", "localize=null")
@@ -80,6 +83,29 @@ def test_other_supervisions_need_fewer_stages(
     assert {int(label) for mask in masks for label in np.unique(mask)} == (ids or set())
     assert run.stage("segment").exists()
     assert not run.stage("localize").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [(TAGS, ["localize", "segment"]), (FOREGROUND, ["localize", "masks", "segment"])],
+    ids=["tags", "foreground"],
+)
+def test_a_network_may_start_from_the_cam_network(
+    tiny_run, tiny_overrides, tmp_path, changes, names
+):
+    start = ("segment.start=localize", "segment.frozen_blocks=5")
+    recipe = load_recipe(
+        "scenes",
+        (*tiny_overrides, f"data.root={tiny_run.data_root.resolve()}", *changes[:2], *start),
+    )
+    assert [stage.name for stage in stages_of(recipe)] == names
+    run = run_stages(recipe, tmp_path / "run")
+    cams, trained = load_cam_network(run, 8), load_segmentation_network(run, 9)
+    for name in ("block4_conv3", "block5_conv3"):  # Trained by localize, then frozen.
+        kernel, start_ = trained.get_layer(name).kernel, cams.get_layer(name).kernel
+        np.testing.assert_array_equal(kernel, start_)
+    compact = np.load(COMPACT)["block5_conv3_kernel"]
+    assert np.any(np.asarray(trained.get_layer("block5_conv3").kernel) != compact)
 
 
 @pytest.mark.parametrize("crf", [None, False, True])

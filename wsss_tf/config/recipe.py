@@ -71,6 +71,9 @@ def _stage_rules(recipe: Recipe) -> list[Broken]:
     if kind == "multi_class" and recipe.localize is None:
         reason = "must be given for masks.kind multi_class: its CAMs come from there"
         broken.append(Broken(("localize",), reason, None))
+    if recipe.segment.start == "localize" and recipe.localize is None:
+        reason = "must be backbone without localize: there is no CAM network to start from"
+        broken.append(Broken(("segment", "start"), reason, recipe.segment.start))
     keepers = [
         name
         for name, stage in (("localize", recipe.localize), ("segment", recipe.segment))

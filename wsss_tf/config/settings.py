@@ -148,6 +148,8 @@ class SegmentSettings(ScheduleSettings):
 
     loss: Literal["tags", "foreground", "multi_class"]
     """Eq. 10-11, Eq. 12-14, or Eq. 15-16."""
+    start: Literal["backbone", "localize"] = "backbone"
+    """Blocks 1 to 5 start from backbone.weights, or from the CAM network, which learnt the tags."""
     field_of_view: Literal["small", "large"] = "large"
     """128 px (fc6 4x4, dilation 4) or 224 px (fc6 3x3, dilation 12)."""
     batch_size: Count = 1

@@ -96,6 +96,35 @@ def initialise_cam(model: keras.Model, weights: str | Path) -> tuple[str, ...]:
     return (*_convolutions(model), *_CAM_HEAD) if weights == "random" else _CAM_HEAD
 
 
+def take_backbone(model: keras.Model, trained: keras.Model) -> tuple[str, ...]:
+    """Gives the convolutions of VGG-16 in a model the values they have in a trained network.
+
+    Args:
+        model: any network built on `vgg.vgg16`, dilated or not.
+        trained: another one of the same width, with every block that `model` has.
+
+    Returns:
+        The names of these layers.
+
+    Raises:
+        ValueError: a layer is not in `trained`, or has another width there.
+    """
+    names = _convolutions(model)
+    theirs = _backbone_shapes(trained)
+    for name, shape in _backbone_shapes(model).items():
+        if theirs.get(name) != shape:
+            raise ValueError(
+                f"`trained` must have {name} with a kernel of shape {shape}. "
+                f"Received: {theirs.get(name)}. Build both with one width."
+            )
+    for name in names:
+        for mine, given in zip(
+            model.get_layer(name).weights, trained.get_layer(name).weights, strict=True
+        ):
+            mine.assign(given)
+    return names
+
+
 def _open(model: keras.Model, weights: str | Path, *, top: bool) -> WeightFile | None:
     """Opens the weights and holds the backbone's names and shapes against the model's."""
     if weights == "random":

@@ -37,10 +37,11 @@ def stage_inputs(recipe: Recipe, name: str) -> dict[str, Any]:
     for key in _WITHOUT_EFFECT:
         content["data"].pop(key, None)
     of_masks = _MASKS[recipe.masks.kind]
+    of_start = ("localize",) if recipe.segment.start == "localize" else ()
     sections = {
         "localize": (*_TRAINED, "localize"),
         "masks": of_masks,
-        "segment": (*_TRAINED, *of_masks, "segment"),
+        "segment": (*_TRAINED, *of_masks, *of_start, "segment"),
     }
     return {section: content[section] for section in sections[name]}
 

@@ -36,9 +36,10 @@ SEGMENT = Stage("segment", segment, is_segmented)
 
 
 def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
-    """The stages that `recipe` needs: tags train alone, foreground masks need no localization."""
-    before = {"none": (), "foreground": (MASKS,), "multi_class": (LOCALIZE, MASKS)}
-    return (*before[recipe.masks.kind], SEGMENT)
+    """The stages that `recipe` needs: CAMs for multi-class masks or for a start from them."""
+    kind = recipe.masks.kind
+    cams = kind == "multi_class" or recipe.segment.start == "localize"
+    return (*(LOCALIZE,) * cams, *(MASKS,) * (kind != "none"), SEGMENT)
 
 
 def run_stages(

@@ -7,11 +7,13 @@ from functools import partial
 import keras
 
 from wsss_tf.data import DataSet, training_batches
+from wsss_tf.labels import LabelSpace
 from wsss_tf.losses import WeakSegmentationLoss
 from wsss_tf.nets.fcn import fcn
-from wsss_tf.nets.weights import initialise_fcn
+from wsss_tf.nets.weights import initialise_fcn, take_backbone
 from wsss_tf.training.activations import training_network
 from wsss_tf.training.checkpoint import load_checkpoint
+from wsss_tf.training.localize import load_cam_network
 from wsss_tf.training.loop import CHECKPOINT, Task, fit, is_finished
 from wsss_tf.training.pictures import training_picture
 from wsss_tf.training.run_folder import RunFolder
@@ -24,9 +26,7 @@ def segment(run: RunFolder, dataset: DataSet) -> None:
     recipe = run.recipe
     settings = recipe.segment
     model = build_network(run, dataset.labels.num_classes)
-    new_layers = initialise_fcn(
-        model, recipe.backbone.weights, labels=dataset.labels, seed=recipe.seed
-    )
+    new_layers = _start(run, model, dataset.labels)
     weak_loss = WeakSegmentationLoss(settings.loss, sharpness=settings.sharpness)
     split = recipe.data.train_split
     photos = dataset.photos[split]
@@ -71,6 +71,16 @@ def build_network(run: RunFolder, num_classes: int) -> keras.Model:
         dropout=settings.dropout,
         seed=run.recipe.seed,
     )
+
+
+def _start(run: RunFolder, model: keras.Model, labels: LabelSpace) -> tuple[str, ...]:
+    """Gives a new network the start that the recipe says; returns the layers left at random."""
+    recipe = run.recipe
+    new_layers = initialise_fcn(model, recipe.backbone.weights, labels=labels, seed=recipe.seed)
+    if recipe.segment.start == "backbone":
+        return new_layers
+    taken = take_backbone(model, load_cam_network(run, labels.num_tags))
+    return tuple(name for name in new_layers if name not in taken)
 
 
 def load_segmentation_network(run: RunFolder, num_classes: int) -> keras.Model:

@@ -11,8 +11,9 @@ from wsss_tf.config import CrfSettings, Recipe, RegionSettings
 from wsss_tf.errors import ConfigError
 
 # What the other two supervisions change in a multi-class recipe.
-TAGS = ("segment.loss=tags", "masks.kind=none", "localize=null")
-FOREGROUND = ("segment.loss=foreground", "masks.kind=foreground", "localize=null")
+_NO_CAMS = "localize=null"
+TAGS = ("segment.loss=tags", "masks.kind=none", _NO_CAMS)
+FOREGROUND = ("segment.loss=foreground", "masks.kind=foreground", _NO_CAMS)
 # P_c is M_c, and P_0 is M_0 (Eq. 3 and 5): the CAMs alone.
 _CAM_ALONE = ("masks.alpha=0.0",)
 
@@ -85,7 +86,7 @@ def overrides_of(setup: SetUp, base: Recipe, field_of_view: str | None) -> tuple
     Args:
         setup: one of `SETUPS`.
         base: a multi-class recipe. Its CRFs stay, but for their regions; a CRF that it has not is
-            not added.
+            not added. Where its networks start from the CAM network, so do those of all set-ups.
         field_of_view: as for `chosen_setups`.
 
     Raises:
@@ -96,7 +97,9 @@ def overrides_of(setup: SetUp, base: Recipe, field_of_view: str | None) -> tuple
             f"{setup.name}: regions are of a CRF, and masks.crf is null. Set it, such as "
             "--set masks.crf.mode=fast, or leave the set-ups with regions out of --setups."
         )
-    changes = [*setup.overrides, f"segment.field_of_view={field_of_view or setup.field_of_view}"]
+    starts_from_cams = base.segment.start == "localize"
+    changes = [one for one in setup.overrides if not (starts_from_cams and one == _NO_CAMS)]
+    changes.append(f"segment.field_of_view={field_of_view or setup.field_of_view}")
     for key, crf in (("masks.crf", base.masks.crf), ("inference.crf", base.inference.crf)):
         if crf is not None:
             regions = regions_of(base, crf).model_dump(mode="json") if setup.regions else None
