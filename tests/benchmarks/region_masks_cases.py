@@ -57,28 +57,33 @@ def foreground_cases(real: Path, count: int) -> Cases:
     root = real / "voc_animals"
     settings = DataSettings(source="tagged_folder", root=root, label_space="voc")
     dataset = _spread(open_dataset(settings, root=root), "train", count)
-    examples = _foreground_examples(maker, dataset)
+    examples = _foreground_examples(maker, dataset, "train")
     return Cases(examples, len(dataset.split("train")), 2, CrfSettings())
 
 
-def run_cases(path: Path, count: int) -> Cases:
+def run_cases(path: Path, count: int, *, kind: str | None = None) -> Cases:
     """Training photos of a run with their tags, by the networks and the fusion of its masks.
+
+    Args:
+        path: a run.
+        count: of photos, spread over the split.
+        kind: of the masks, "foreground" or "multi_class"; None for that of the run's recipe.
 
     Raises:
         WsssError: there is no such run, or its photos or masks cannot be read.
-        ValueError: its masks have no classes.
+        ValueError: it makes no masks.
     """
     run = RunFolder.existing(path)
-    if run.recipe.masks.kind != "multi_class":
-        raise ValueError(
-            f"`path` must be a run of multi-class masks. Received: {path}, "
-            f"masks.kind={run.recipe.masks.kind}."
-        )
+    settings = run.recipe.masks.model_copy(update={"kind": kind or run.recipe.masks.kind})
+    if settings.kind == "none":
+        raise ValueError(f"`path` must be a run that makes masks. Received: {path}.")
     split = run.recipe.data.train_split
     dataset = _spread(open_run_data(run, split), split, count)
-    maker = mask_maker(run, dataset.labels)
+    maker = mask_maker(run, dataset.labels, settings)
     maker.crf = None  # Each method has its own.
-    crf = run.recipe.masks.crf or CrfSettings()
+    crf = settings.crf or CrfSettings()
+    if settings.kind == "foreground":
+        return Cases(_foreground_examples(maker, dataset, split), count, 2, crf)
     examples = _class_examples(maker, dataset, split)
     return Cases(examples, len(dataset.split(split)), dataset.labels.num_classes, crf)
 
@@ -91,9 +96,9 @@ def _spread(dataset: DataSet, split: str, count: int) -> DataSet:
     return replace(dataset, photos={split: chosen})
 
 
-def _foreground_examples(maker: MaskMaker, dataset: DataSet) -> Iterator[Example]:
+def _foreground_examples(maker: MaskMaker, dataset: DataSet, split: str) -> Iterator[Example]:
     steps = _traced(maker, num_tags=1)
-    for _, photo, truth in truth_pairs(dataset, "train"):
+    for _, photo, truth in truth_pairs(dataset, split):
         truth = np.where(truth == IGNORE, IGNORE, truth > 0).astype(np.uint8)
         found = steps(photo, tf.ones([1]))["probabilities"].numpy()
         yield Example(photo, truth, found, lambda p: (p[..., 1] > p[..., 0]).astype(np.uint8))

@@ -23,6 +23,10 @@ POOLED = COUNTS.index(100)
 # Weights, tolerances, starts.
 GRID = ((1.0, 3.0), (0.03, 0.3, 1.0), (0.0, 0.8))
 
+# Bilateral kernels: pixels of a photo of 500, levels, weight.
+KERNELS = tuple(itertools.product((30.0, 50.0, 80.0), (5.0, 7.0, 13.0), (3.0, 6.0, 10.0)))
+KERNEL_SIDE = 500
+
 Layers = Callable[[str], np.ndarray]
 """From the name of a method to its int32 [layers, H, W] of the photo at hand."""
 Method = Callable[[Example, Layers], np.ndarray]
@@ -89,6 +93,25 @@ def by_setting(settings: CrfSettings) -> dict[str, Method]:
         title = ", ".join(f"{name} {value:g}" for name, value in named.items())
         rows[title] = crf_method(with_region_options(settings, named), "crisp")
     return rows
+
+
+def by_kernel(settings: CrfSettings) -> dict[str, Method]:
+    """The rows of scenes with another bilateral kernel each, by their titles."""
+    rows: dict[str, Method] = {"no CRF": plain, "none": crf_method(settings)}
+    for kernel in KERNELS:
+        rows[" / ".join(f"{number:g}" for number in kernel)] = _kernel_method(settings, kernel)
+    return rows
+
+
+def _kernel_method(settings: CrfSettings, kernel: tuple[float, float, float]) -> Method:
+    """The CRF with a kernel of another size, which is brought to that of each photo."""
+
+    @functools.cache
+    def at(side: int) -> Method:
+        values = {"bilateral_sigma": kernel[0] * side / KERNEL_SIDE, "color_sigma": kernel[1]}
+        return crf_method(settings.model_copy(update={**values, "bilateral_weight": kernel[2]}))
+
+    return lambda example, layers: at(max(example.photo.shape[:2]))(example, layers)
 
 
 def rows_of(cases: Cases, methods: dict[str, Method], cache: Path | None) -> list[Row]:
