@@ -35,7 +35,7 @@ def results(logits, tags, mask, valid, cams, block):
         kind: losses.WeakSegmentationLoss(kind)(logits, tags, mask, valid)
         for kind in ("tags", "foreground", "multi_class")
     }
-    for scaling in ("min_max", "centred"):
+    for scaling in ("min_max", "centred", "balanced"):
         foreground = priors.foreground_probability([block], logits.shape[1:3], scaling=scaling)
         values[scaling] = foreground
     for combination in ("linear", "geometric"):

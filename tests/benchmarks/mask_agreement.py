@@ -5,15 +5,19 @@
 Two networks tell where the objects are: the activations of one, which never saw a tag, and the
 class activation maps of the other, which learnt the tags. Where both are right they agree; where
 their constants are off, they do not. For training photos of RUN, evenly spread, this prints the
-mIoU of object and background between
+mIoU of object and background between a judge, which has no constant of its own, and candidates:
 
-  F: foreground masks from the activations alone, with the CRF of RUN's recipe, which is not varied,
-  C: masks of the photo's classes from the CAMs alone (alpha 0), for background scores and kernels,
+  F: foreground masks from the activations alone, for poolings, scalings and kernels; the judge is
+     where any CAM of the photo's tags is above 20 % of its maximum, the paper's B_c,
+  C: masks of the photo's classes from the CAMs alone (alpha 0), for background scores and kernels;
+     the judge is where the foreground probability of RUN's recipe is above one half,
   M: the same for fused masks, of both combinations, at the paper's alpha of 0.5,
 
-the best first. F has a part in M, the same in all of its rows: compare rows within a group alone.
-No file of pixel labels is opened. RUN needs its localize stage; side, scales and flip are those of
-its recipe's masks.
+the best first. No judge has a CRF, which would favour its own kernel. C's judge has a part in M,
+the same in all of its rows: compare rows within a group alone. Judges are coarse, and a candidate
+that is coarse as they are gains by it: they say little of a CRF against none. No file of pixel
+labels is opened. RUN needs its localize stage; side, scales and flip are those of its recipe's
+masks, and so are the pooling and scaling of C and M.
 """
 
 from __future__ import annotations
@@ -30,6 +34,9 @@ import numpy as np
 from crf import set_up
 from reporting import Row, table
 
+POOLINGS = ("mean", "rms")
+SCALINGS = ("centred", "balanced")
+PAPER_THRESHOLD = 0.2
 SCORES = (0.1, 0.15, 0.2, 0.25, 0.3)
 # Bilateral kernels in use for VOC: pixels, levels, weight; None is no CRF.
 KERNELS = (None, (80.0, 13.0, 10.0), (50.0, 5.0, 6.0))
@@ -54,6 +61,8 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def candidates() -> Iterator[tuple[str, dict[str, Any]]]:
     """Group, and the fields of a recipe's `masks` in which a candidate differs."""
+    for pooling, scaling, kernel in itertools.product(POOLINGS, SCALINGS, KERNELS):
+        yield "F", {"pooling": pooling, "scaling": scaling, "kernel": kernel}
     for group, fusions in GROUPS.items():
         for fusion, score, kernel in itertools.product(fusions, SCORES, KERNELS):
             yield group, {**fusion, "background_score": score, "kernel": kernel}
@@ -73,20 +82,36 @@ def agreements(path: Path, count: int) -> list[Row]:
     chosen = np.linspace(0, len(photos) - 1, min(count, len(photos))).astype(int)
     base = run.recipe.masks
     maker = mask_maker(run, dataset.labels, base)
+    makers = {
+        pooling: mask_maker(
+            run, dataset.labels, base.model_copy(update={"pooling": pooling}), networks=maker
+        )
+        for pooling in POOLINGS
+    }
     crfs = {kernel: _crf(base.crf, kernel) for kernel in KERNELS}
-    of_foreground = _crf(base.crf, _kernel(base.crf)) if base.crf else None
     rows = list(candidates())
     matrices = [ConfusionMatrix(2) for _ in rows]
     for photo in tqdm([photos[i] for i in chosen], unit="photo"):
         pixels = read_photo(photo.path, max_pixels=run.recipe.data.max_pixels)
         pixels = photo_within(pixels, stage_side(maker)).numpy()
         tags = dataset.labels.tag_vector(photo.tags)
-        blocks, cams = maker.maps(pixels)
-        foreground = _foreground(blocks, pixels.shape[:2], base.scaling)
-        judge = _objects(pixels, np.stack([1 - foreground, foreground], -1), of_foreground)
-        for (_, values), matrix in zip(rows, matrices, strict=True):
-            scores = _scores(cams, foreground, tags, values)
-            matrix.update(judge, _objects(pixels, scores, crfs[values["kernel"]]))
+        found = {pooling: one.maps(pixels) for pooling, one in makers.items()}
+        cams = found[base.pooling][1]
+        foregrounds = {
+            (pooling, scaling): _foreground(blocks, pixels.shape[:2], pooling, scaling)
+            for pooling, (blocks, _) in found.items()
+            for scaling in SCALINGS
+        }
+        own = foregrounds[base.pooling, base.scaling]
+        judges = {"F": _inside(cams, tags, pixels.shape[:2]), "C": own > 0.5, "M": own > 0.5}
+        for (group, values), matrix in zip(rows, matrices, strict=True):
+            if group == "F":
+                share = foregrounds[values["pooling"], values["scaling"]]
+                scores = np.stack([1 - share, share], -1)
+            else:
+                scores = _scores(cams, own, tags, values)
+            objects = _objects(pixels, scores, crfs[values["kernel"]])
+            matrix.update(judges[group].astype(np.uint8), objects)
     scored = [
         {"group": group, **_told(values), "agreement": matrix.miou(), "object, %": _share(matrix)}
         for (group, values), matrix in zip(rows, matrices, strict=True)
@@ -94,10 +119,17 @@ def agreements(path: Path, count: int) -> list[Row]:
     return sorted(scored, key=lambda row: (row["group"], -row["agreement"]))
 
 
-def _foreground(blocks: Any, size: tuple[int, int], scaling: str) -> np.ndarray:
+def _foreground(blocks: Any, size: tuple[int, int], pooling: str, scaling: str) -> np.ndarray:
     from wsss_tf.priors import foreground_probability
 
-    return foreground_probability(blocks, size, scaling=scaling)[0].numpy()
+    return foreground_probability(blocks, size, pooling=pooling, scaling=scaling)[0].numpy()
+
+
+def _inside(cams: Any, tags: Any, size: tuple[int, int]) -> np.ndarray:
+    """B_c of any tagged class (Eq. 2), bool [H, W]."""
+    from wsss_tf.priors import scaled_cams
+
+    return (scaled_cams(cams, size)[0].numpy()[..., tags != 0] > PAPER_THRESHOLD).any(-1)
 
 
 def _scores(cams: Any, foreground: Any, tags: Any, values: dict[str, Any]) -> np.ndarray:
@@ -142,10 +174,6 @@ def _crf(settings: Any, kernel: tuple[float, float, float] | None) -> Any:
         return layer(photo, unary_energies(probabilities, form=settings.unary))
 
     return sharpened
-
-
-def _kernel(crf: Any) -> tuple[float, float, float]:
-    return (crf.bilateral_sigma, crf.color_sigma, crf.bilateral_weight)
 
 
 def _told(values: dict[str, Any]) -> Row:
