@@ -34,7 +34,7 @@ SETTINGS = {
 }
 # With a CRF, which is no ONNX graph.
 CRF_SETTINGS = {
-    "foreground_crf": {"kind": "foreground", "pooling": "rms", "scaling": "balanced"},
+    "foreground_crf": {"kind": "foreground", "scaling": "balanced"},
     "multi_class_crf": {"kind": "multi_class", "side": 40, "unary": "softmax"},
 }
 SIGNATURE = [tf.TensorSpec([None, None, 3], tf.uint8), tf.TensorSpec([NUM_TAGS], tf.float32)]

@@ -19,7 +19,7 @@ from wsss_tf.priors import (
     resize,
     size_within,
 )
-from wsss_tf.priors.foreground import POOLINGS, SCALINGS, check_choice, pooled_channels
+from wsss_tf.priors.foreground import SCALINGS, channel_mean, check_choice
 from wsss_tf.priors.resizing import check_side
 from wsss_tf.priors.views import PLAIN
 
@@ -45,9 +45,9 @@ class MaskMaker(tf.Module):
         side: the longer side, in pixels, at which the networks look at a larger photo; None is the
             photo's own. The result has the photo's own size either way.
         views: further sizes, of what `side` leaves, and mirror images at which the networks look.
-            Each block's pooled channels, and each CAM cut at 0, is then the mean over the views, in
+            Each block's channel mean, and each CAM cut at 0, is then the mean over the views, in
             the grid of the largest and with every view's own magnitudes. One plain view by default.
-        pooling, scaling: of the foreground probability, see `priors.foreground_probability`.
+        scaling: of the foreground probability, see `priors.foreground_probability`.
         crf: sharpens the probabilities at the photo's own size, among background and the photo's
             classes alone; None leaves them as they are.
         unary: the form of the CRF's unary energies, see `crf.unary_energies`.
@@ -68,7 +68,6 @@ class MaskMaker(tf.Module):
         joint: keras.Model | None = None,
         side: int | None = None,
         views: Views = PLAIN,
-        pooling: str = "mean",
         scaling: str = "min_max",
         crf: DenseCRF | None = None,
         unary: str = "log",
@@ -81,7 +80,6 @@ class MaskMaker(tf.Module):
                 "`cam_network` must be given for multi-class masks. Received: None. "
                 'Without one, make kind="foreground" masks.'
             )
-        check_choice("pooling", pooling, POOLINGS)
         check_choice("scaling", scaling, SCALINGS)
         check_choice("unary", unary, FORMS)
         if side is not None:
@@ -92,7 +90,6 @@ class MaskMaker(tf.Module):
         self.kind = kind
         self.side = side
         self.views = views
-        self.pooling = pooling
         self.scaling = scaling
         self.crf = crf
         self.unary = unary
@@ -126,7 +123,7 @@ class MaskMaker(tf.Module):
                 None asks the networks.
 
         Returns:
-            "activations": list of float32 [h, w], each block's pooled channels; "foreground":
+            "activations": list of float32 [h, w], the channel mean of each block; "foreground":
             float32 [H, W], P_f; "probabilities": float32 [H, W, 2 or K+1], P; with a CRF "refined",
             P after it; "mask": as `__call__`; for "multi_class" "cams": float32 [h, w, K],
             unscaled. Sizes [h, w] are those of the largest view.
@@ -137,11 +134,9 @@ class MaskMaker(tf.Module):
             regions = _checked_regions(regions, self.crf)
         size = tf.shape(photo)[:2]
         blocks, cams = maps or self.maps(photo)
-        foreground = foreground_probability(
-            blocks, size, pooling=self.pooling, scaling=self.scaling
-        )
+        foreground = foreground_probability(blocks, size, scaling=self.scaling)
         steps = {
-            "activations": [pooled_channels(b, self.pooling)[0, ..., 0] for b in blocks],
+            "activations": [tf.reduce_mean(tf.cast(b[0], tf.float32), axis=-1) for b in blocks],
             "foreground": foreground[0],
         }
         if cams is not None:
@@ -172,7 +167,7 @@ class MaskMaker(tf.Module):
 
         def looked(photo: tf.Tensor) -> list[tf.Tensor]:
             blocks, cams = self._looked(photo)
-            means = [pooled_channels(block, self.pooling) for block in blocks]
+            means = [channel_mean(block) for block in blocks]
             return means if cams is None else [*means, tf.nn.relu(cams)]
 
         found = mean_over_views(seen, self.views, looked)

@@ -7,8 +7,8 @@ class activation maps of the other, which learnt the tags. Where both are right 
 their constants are off, they do not. For training photos of RUN, evenly spread, this prints the
 mIoU of object and background between a judge, which has no constant of its own, and candidates:
 
-  F: foreground masks from the activations alone, for poolings, scalings and kernels; the judge is
-     where any CAM of the photo's tags is above 20 % of its maximum, the paper's B_c,
+  F: foreground masks from the activations alone, for scalings and kernels; the judge is where any
+     CAM of the photo's tags is above 20 % of its maximum, the paper's B_c,
   C: masks of the photo's classes from the CAMs alone (alpha 0), for background scores and kernels;
      the judge is where the foreground probability of RUN's recipe is above one half,
   M: the same for fused masks, of both combinations, at the paper's alpha of 0.5,
@@ -17,7 +17,7 @@ the best first. No judge has a CRF, which would favour its own kernel. C's judge
 the same in all of its rows: compare rows within a group alone. Judges are coarse, and a candidate
 that is coarse as they are gains by it: they say little of a CRF against none. No file of pixel
 labels is opened. RUN needs its localize stage; side, scales and flip are those of its recipe's
-masks, and so are the pooling and scaling of C and M.
+masks, and so is the scaling of C's and M's judge.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ import numpy as np
 from crf import set_up
 from reporting import Row, table
 
-POOLINGS = ("mean", "rms")
 SCALINGS = ("centred", "balanced")
 PAPER_THRESHOLD = 0.2
 SCORES = (0.1, 0.15, 0.2, 0.25, 0.3)
@@ -61,8 +60,8 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def candidates() -> Iterator[tuple[str, dict[str, Any]]]:
     """Group, and the fields of a recipe's `masks` in which a candidate differs."""
-    for pooling, scaling, kernel in itertools.product(POOLINGS, SCALINGS, KERNELS):
-        yield "F", {"pooling": pooling, "scaling": scaling, "kernel": kernel}
+    for scaling, kernel in itertools.product(SCALINGS, KERNELS):
+        yield "F", {"scaling": scaling, "kernel": kernel}
     for group, fusions in GROUPS.items():
         for fusion, score, kernel in itertools.product(fusions, SCORES, KERNELS):
             yield group, {**fusion, "background_score": score, "kernel": kernel}
@@ -82,12 +81,6 @@ def agreements(path: Path, count: int) -> list[Row]:
     chosen = np.linspace(0, len(photos) - 1, min(count, len(photos))).astype(int)
     base = run.recipe.masks
     maker = mask_maker(run, dataset.labels, base)
-    makers = {
-        pooling: mask_maker(
-            run, dataset.labels, base.model_copy(update={"pooling": pooling}), networks=maker
-        )
-        for pooling in POOLINGS
-    }
     crfs = {kernel: _crf(base.crf, kernel) for kernel in KERNELS}
     rows = list(candidates())
     matrices = [ConfusionMatrix(2) for _ in rows]
@@ -95,18 +88,13 @@ def agreements(path: Path, count: int) -> list[Row]:
         pixels = read_photo(photo.path, max_pixels=run.recipe.data.max_pixels)
         pixels = photo_within(pixels, stage_side(maker)).numpy()
         tags = dataset.labels.tag_vector(photo.tags)
-        found = {pooling: one.maps(pixels) for pooling, one in makers.items()}
-        cams = found[base.pooling][1]
-        foregrounds = {
-            (pooling, scaling): _foreground(blocks, pixels.shape[:2], pooling, scaling)
-            for pooling, (blocks, _) in found.items()
-            for scaling in SCALINGS
-        }
-        own = foregrounds[base.pooling, base.scaling]
+        blocks, cams = maker.maps(pixels)
+        shares = {one: _foreground(blocks, pixels.shape[:2], one) for one in SCALINGS}
+        own = _foreground(blocks, pixels.shape[:2], base.scaling)
         judges = {"F": _inside(cams, tags, pixels.shape[:2]), "C": own > 0.5, "M": own > 0.5}
         for (group, values), matrix in zip(rows, matrices, strict=True):
             if group == "F":
-                share = foregrounds[values["pooling"], values["scaling"]]
+                share = shares[values["scaling"]]
                 scores = np.stack([1 - share, share], -1)
             else:
                 scores = _scores(cams, own, tags, values)
@@ -119,10 +107,10 @@ def agreements(path: Path, count: int) -> list[Row]:
     return sorted(scored, key=lambda row: (row["group"], -row["agreement"]))
 
 
-def _foreground(blocks: Any, size: tuple[int, int], pooling: str, scaling: str) -> np.ndarray:
+def _foreground(blocks: Any, size: tuple[int, int], scaling: str) -> np.ndarray:
     from wsss_tf.priors import foreground_probability
 
-    return foreground_probability(blocks, size, pooling=pooling, scaling=scaling)[0].numpy()
+    return foreground_probability(blocks, size, scaling=scaling)[0].numpy()
 
 
 def _inside(cams: Any, tags: Any, size: tuple[int, int]) -> np.ndarray:

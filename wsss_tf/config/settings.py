@@ -120,10 +120,8 @@ class MasksSettings(Settings):
         tuple[Annotated[int, Field(ge=1, le=5)], ...], AsTuple, Field(min_length=1)
     ] = (4, 5)
     """Blocks whose last activations are summed to the foreground probability."""
-    pooling: Literal["mean", "rms"] = "mean"
-    """What of a block's channels is summed: their mean, or their root mean square."""
     scaling: Literal["min_max", "centred", "balanced"] = "min_max"
-    """Of the sum to 0..1: by its extremes, a sigmoid around its mean, or that of equal blocks."""
+    """Of that sum to 0..1: by its extremes, a sigmoid around its mean, or that of equal blocks."""
     combination: Literal["linear", "geometric"] = "linear"
     """Eq. 3, or the geometric mean of CAM and foreground probability."""
     alpha: Fraction = 0.5

@@ -9,25 +9,22 @@ from keras import ops
 
 from wsss_tf.priors.resizing import resize
 
-POOLINGS = ("mean", "rms")
 SCALINGS = ("min_max", "centred", "balanced")
 # A map whose spread is below this share of its magnitude is flat: what is left is rounding.
 _FLAT = 1e-6
 
 
 def foreground_probability(
-    activations: Sequence[Any], size: Any, *, pooling: str = "mean", scaling: str = "min_max"
+    activations: Sequence[Any], size: Any, *, scaling: str = "min_max"
 ) -> Any:
     """Probability that a pixel is foreground, from the activations of one or more blocks.
 
-    Each block is pooled over its channels and resized, the blocks are summed, and the sum is scaled
-    to 0..1, photo by photo.
+    Each block is averaged over its channels and resized, the blocks are summed, and the sum is
+    scaled to 0..1, photo by photo.
 
     Args:
         activations: float [B, h, w, C] for each block; sizes and channels may differ.
         size: (height, width) of the result, usually the photo's.
-        pooling: "mean" over the channels, as in the paper, or "rms", their root mean square, in
-            which a few channels that an object excites strongly outweigh many faint ones.
         scaling: "min_max" maps the smallest value to 0 and the largest to 1, as in the paper. A
             flat map gives 0. "centred" is sigmoid(2 (s - mean) / std): its mean maps to 0.5, so
             about half a photo is foreground before a CRF. A flat map gives 0.5. "balanced" is the
@@ -38,9 +35,9 @@ def foreground_probability(
         float32 [B, height, width] in [0, 1].
 
     Raises:
-        ValueError: for no activations, an unknown pooling or scaling.
+        ValueError: for no activations or an unknown scaling.
 
-    Source: Saleh et al., TPAMI 2017, section 3.1.1; "rms", "centred" and "balanced" are ours.
+    Source: Saleh et al., TPAMI 2017, section 3.1.1; "centred" and "balanced" are ours.
     """
     if not activations:
         raise ValueError(
@@ -48,7 +45,7 @@ def foreground_probability(
             "The method's own are blocks 4 and 5."
         )
     check_choice("scaling", scaling, SCALINGS)
-    maps = [resize(pooled_channels(block, pooling), size)[..., 0] for block in activations]
+    maps = [resize(channel_mean(block), size)[..., 0] for block in activations]
     if scaling == "min_max":
         return _min_max(sum(maps))
     if scaling == "balanced":
@@ -56,22 +53,9 @@ def foreground_probability(
     return ops.sigmoid(2.0 * _standardised(sum(maps)))
 
 
-def pooled_channels(activation: Any, pooling: str = "mean") -> Any:
-    """Mean or root mean square over the channels, float32 [B, h, w, 1] of [B, h, w, C].
-
-    Pooling what is pooled changes nothing, as activations are not negative.
-
-    Raises:
-        ValueError: for an unknown pooling.
-    """
-    check_choice("pooling", pooling, POOLINGS)
-    values = ops.cast(activation, "float32")
-    if pooling == "mean":
-        return ops.mean(values, axis=-1, keepdims=True)
-    # By its peak, for squares of large values overflow and those of tiny ones vanish.
-    peak = ops.max(ops.abs(values), axis=-1, keepdims=True)
-    shares = values / ops.where(peak > 0, peak, 1.0)
-    return peak * ops.sqrt(ops.mean(ops.square(shares), axis=-1, keepdims=True))
+def channel_mean(activation: Any) -> Any:
+    """Mean over the channels, float32 [B, h, w, 1] of [B, h, w, C]."""
+    return ops.mean(ops.cast(activation, "float32"), axis=-1, keepdims=True)
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:

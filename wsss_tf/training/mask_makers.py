@@ -52,7 +52,6 @@ def mask_maker(
         joint=joint,
         side=settings.side,
         views=Views(settings.scales, settings.flip),
-        pooling=settings.pooling,
         scaling=settings.scaling,
         crf=dense_crf(settings.crf) if settings.crf else None,
         unary=settings.crf.unary if settings.crf else "log",
@@ -81,8 +80,7 @@ def groups_of(
     large = any(max(photo.height, photo.width) > CRF_SIDE for photo in photos)
     groups: dict[tuple[Any, ...], list[MasksSettings]] = {}
     for one in dict.fromkeys(settings):
-        networks = (one.side, one.scales, one.flip, one.activations, one.pooling)
-        seen = (*networks, large and _side(one.crf))
+        seen = (one.side, one.scales, one.flip, one.activations, large and _side(one.crf))
         groups.setdefault(seen, []).append(one)
     return [tuple(group) for group in groups.values()]
 
