@@ -1,4 +1,24 @@
-"""Prediction from a bundle without TensorFlow: onnxruntime, a TF Serving client, scale-out.
+"""Prediction from a bundle without TensorFlow: photos in, label maps out, by onnxruntime.
 
-Installed as `wsss_tf.serving`. The room waits for its content.
+Installed as `wsss_tf.serving`. onnxruntime loads when a bundle's model does.
 """
+
+from wsss_tf.serving.batch import Outcome, predict_files
+from wsss_tf.serving.bundle import Bundle, is_bundle, open_bundle
+from wsss_tf.serving.listing import photo_files
+from wsss_tf.serving.options import SegmenterOptions
+from wsss_tf.serving.providers import PROVIDERS
+from wsss_tf.serving.segmenter import Segmentation, Segmenter
+
+__all__ = [
+    "PROVIDERS",
+    "Bundle",
+    "Outcome",
+    "Segmentation",
+    "Segmenter",
+    "SegmenterOptions",
+    "is_bundle",
+    "open_bundle",
+    "photo_files",
+    "predict_files",
+]

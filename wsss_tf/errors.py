@@ -41,5 +41,9 @@ class CheckpointError(WsssError):
     """A checkpoint or a weights file is missing, damaged or does not fit the network."""
 
 
+class BundleError(WsssError):
+    """A bundle, or a file of it, is missing, damaged, foreign or of a newer format."""
+
+
 class RunError(WsssError):
     """A run folder, or another place we write to, cannot be used."""

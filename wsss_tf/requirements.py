@@ -73,13 +73,16 @@ EXTRAS: dict[str, tuple[Package, ...]] = {
     "ray": (_package("ray"),),
 }
 
-# The extras each command of `wsss-tf` needs; a command that is not named needs none.
+# The extras each command of `wsss-tf` needs; a command that is not named needs none. Where they hang
+# on what it is given, the command stands here with each.
 COMMANDS: dict[str, tuple[str, ...]] = {
     "ablate": ("train",),
     "demo": ("train",),
     "evaluate": ("train",),
+    "export": ("train", "onnx-cpu"),
     "masks": ("train",),
-    "predict": ("train",),
+    "predict BUNDLE": ("onnx-cpu",),
+    "predict RUN": ("train",),
     "regions": ("regions",),
     "report": ("train",),
     "train": ("train",),

@@ -3,6 +3,7 @@
 from wsss_tf.images.decoding import (
     MAX_PIXELS,
     PhotoHeader,
+    as_stored,
     photo_header,
     read_label_map,
     read_note,
@@ -22,6 +23,7 @@ __all__ = [
     "MAX_PIXELS",
     "PHOTO_SUFFIXES",
     "PhotoHeader",
+    "as_stored",
     "enlarged",
     "list_photos",
     "overlay",

@@ -35,6 +35,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_TURNS_BACK = {**_TURNS, 6: _TURNS[8], 8: _TURNS[6]}
 _FILTERS_LOCK = threading.Lock()
 NOTE = "Comment"
 """Name of the text of a PNG that `write_grey` writes and `read_note` reads."""
@@ -120,6 +121,27 @@ def read_label_map(
                 "mode P or L."
             )
         return np.array(image)
+
+
+def as_stored(path: str | os.PathLike[str], label_map: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A label map of a photo as displayed, turned into the grid in which its file has the pixels.
+
+    Args:
+        path: of the photo that `read_photo` gave.
+        label_map: uint8 [H, W] of that size.
+
+    Returns:
+        uint8, [H, W] or [W, H]: that of a program which does not apply the EXIF orientation.
+
+    Raises:
+        DataError: as `photo_header`.
+    """
+    with _opened(Path(path), max_pixels=None) as image:
+        tags = getattr(image, "tag_v2", {})  # Of TIFF, which Pillow turns without being asked.
+        orientation = tags.get(_ORIENTATION, 1) if tags else _orientation(image)
+    if orientation not in _TURNS_BACK:
+        return label_map
+    return np.array(Image.fromarray(label_map).transpose(_TURNS_BACK[orientation]))
 
 
 def read_note(path: str | os.PathLike[str]) -> str:

@@ -1,0 +1,80 @@
+"""What bundle.json must say, held by pydantic; loaded only when a bundle is opened."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from wsss_tf.labels import LabelSpace
+
+FORMAT = 1
+"""The newest format of bundle.json that is read."""
+PRECISIONS = ("fp32", "fp16", "int8")
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Side = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    # What a later version adds within a format is no error here.
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+class InputContract(_Section):
+    """The one input of a model: photos of one size, as they are displayed."""
+
+    name: str
+    dtype: Literal["uint8"]
+    layout: Literal["NHWC"]
+    color: Literal["RGB"]
+    max_side: Side
+    """A photo whose longer side is above it is reduced first."""
+
+
+class CrfContract(_Section):
+    """The CRF after the model, a file of its own."""
+
+    file: str
+    regions: bool
+    """Whether it takes regions."""
+    region_settings: dict[str, Any] | None = None
+    """Arguments of `regions.RegionMethod`; None is its own choice."""
+    max_side: Side
+    """It works on photos reduced to this longer side."""
+    settings: dict[str, Any]
+
+
+class FileEntry(_Section):
+    """A file of the bundle."""
+
+    sha256: Digest
+    bytes: Annotated[int, Field(ge=0)]
+
+
+class BundleContract(_Section):
+    """bundle.json in format 1; `files` has every file of the bundle but bundle.json itself."""
+
+    format: Literal[1]
+    wsss_tf: str
+    labels: tuple[str, ...]
+    input: InputContract
+    outputs: dict[str, str]
+    models: dict[Literal["fp32", "fp16", "int8"], str]
+    crf: CrfContract | None
+    saved_model: str | None
+    weights_sha256: str
+    recipe_sha256: str
+    files: dict[str, FileEntry]
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> BundleContract:
+        LabelSpace(self.labels)
+        used = [*self.models.values(), *([self.crf.file] if self.crf else [])]
+        unlisted = sorted(name for name in used if name not in self.files)
+        if unlisted:
+            raise ValueError(f"`files` must list every model. Received: no {', '.join(unlisted)}")
+        lacking = {"labels", "probabilities"} - set(self.outputs)
+        if lacking:
+            raise ValueError(f"`outputs` must name labels and probabilities, not {self.outputs}")
+        return self
