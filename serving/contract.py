@@ -32,6 +32,13 @@ class InputContract(_Section):
     """A photo whose longer side is above it is reduced first."""
 
 
+class Views(_Section):
+    """How the graph looks at photos."""
+
+    side: Side | None = None
+    """It reduces those whose longer side is above it by itself; None: it never does."""
+
+
 class CrfContract(_Section):
     """The CRF after the model, a file of its own."""
 
@@ -63,6 +70,7 @@ class BundleContract(_Section):
     models: dict[Literal["fp32", "fp16", "int8"], str]
     crf: CrfContract | None
     saved_model: str | None
+    views: Views = Views()
     weights_sha256: str
     recipe_sha256: str
     files: dict[str, FileEntry]

@@ -92,6 +92,7 @@ class Segmenter:
             if self.options.crf
             else None
         )
+        self._check_tile()
         self._network = Network(self.bundle, precision=self.options.precision, **device)
         self._stages = Stages(self._prepare, self._kind, self._run, self._finish)
 
@@ -116,6 +117,14 @@ class Segmenter:
             )
         return self._segmentations(photos)
 
+    def _check_tile(self) -> None:
+        side, tile = self.bundle.contract.views.side, self.options.tile
+        if tile and side and tile > side:
+            raise ValueError(
+                f"`tile` must be at most {side}: the network of {self.bundle.folder} reduces what "
+                f"is larger, tiles too. Received: tile={tile}."
+            )
+
     def _segmentations(self, photos: Iterable[Photo]) -> Generator[Segmentation, None, None]:
         options = self.options
         done = in_order(
@@ -133,11 +142,14 @@ class Segmenter:
 
     def _prepare(self, given: Photo) -> _Prepared:
         photo = self._decoded(given)
-        side = self.bundle.contract.input.max_side
+        contract = self.bundle.contract
+        pixels = photo
+        if max(photo.shape[:2]) > contract.input.max_side and not self.options.tile:
+            # At once to the size in which the graph looks at it, as it would do with the rest.
+            side = contract.views.side or contract.input.max_side
+            pixels = reduced(photo, min(side, contract.input.max_side))
         return _Prepared(
-            photo.shape[:2],
-            photo if self.options.tile else reduced(photo, side),
-            self._refiner.given(photo) if self._refiner else None,
+            photo.shape[:2], pixels, self._refiner.given(photo) if self._refiner else None
         )
 
     def _decoded(self, given: Photo) -> NDArray[np.uint8]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 LABELS = ("background", "cat", "dog")
 WEIGHTS = "a" * 64
 REACH = 3
-"""Pixels on either side that the network of `model` looks at: two 3x3 windows, one at stride 2."""
+"""Pixels on either side that the network of `model` looks at, by two 3x3 windows and a 2x2 cell."""
 
 
 def tensor(name: str, values: object, dtype: type = np.float32) -> onnx.TensorProto:
@@ -196,6 +197,12 @@ def expected(photo: np.ndarray) -> np.ndarray:
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """The functions of this file, which tests cannot import."""
+    return sys.modules[__name__]
 
 
 @pytest.fixture
