@@ -12,6 +12,7 @@ from wsss_tf.cli.ablate import ablate
 from wsss_tf.cli.demo import demo
 from wsss_tf.cli.doctor import doctor
 from wsss_tf.cli.evaluate import evaluate
+from wsss_tf.cli.export import export
 from wsss_tf.cli.masks import masks
 from wsss_tf.cli.predict import predict
 from wsss_tf.cli.regions import regions
@@ -53,5 +54,5 @@ def main(verbose: bool) -> None:
     )
 
 
-for command in (demo, train, masks, evaluate, predict, report, ablate, regions, doctor):
+for command in (demo, train, masks, evaluate, predict, export, report, ablate, regions, doctor):
     main.add_command(command)

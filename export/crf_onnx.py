@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import tensorflow as tf
 import tf2onnx
@@ -28,6 +30,7 @@ def export_crf(
     form: str = "log",
     regions: bool = False,
     opset: int = 17,
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Writes mode `dense` of a CRF as an ONNX file that runs without TensorFlow.
 
@@ -44,6 +47,7 @@ def export_crf(
         form: of the energies that the probabilities become, as in `unary_energies`.
         regions: whether the graph has the region term, and takes `regions`.
         opset: of ONNX.
+        metadata: texts by name, for `metadata_props`.
 
     Raises:
         RunError: onnxruntime and TensorFlow differ by more than 1e-3, then nothing is written; or
@@ -53,6 +57,7 @@ def export_crf(
     function = _function(settings, form)
     signature = _signature(regions)
     model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=opset)
+    onnx.helper.set_model_props(model, dict(metadata or {}))
     content = model.SerializeToString()
     _check(path, content, function, regions)
     write_bytes(path, content)

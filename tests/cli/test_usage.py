@@ -11,6 +11,7 @@ COMMANDS = (
     "masks",
     "evaluate",
     "predict",
+    "export",
     "report",
     "ablate",
     "regions",
