@@ -24,8 +24,8 @@ def _require_model(context: click.Context, parameter: click.Parameter, path: Pat
         )
     if not (path / _BUNDLE_FILE).is_file() and not (path / "recipe.yaml").is_file():
         raise click.BadParameter(
-            f"{path}: no bundle and no run here ({_BUNDLE_FILE} and recipe.yaml is missing). "
-            "Train a run first."
+            f"{path}: no bundle and no run here ({_BUNDLE_FILE} is missing, and recipe.yaml is "
+            "missing). Train a run, or export one."
         )
     return path
 

@@ -97,4 +97,4 @@ def labels_at(probabilities: NDArray[np.float32], size: tuple[int, int]) -> NDAr
 def _bilinear(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
     """float32 [h, w] -> float32 [*size]; averages where it reduces, centres at half-integers."""
     picture = Image.fromarray(np.ascontiguousarray(values, np.float32))
-    return np.asarray(picture.resize((size[1], size[0]), Image.Resampling.BILINEAR))
+    return np.array(picture.resize((size[1], size[0]), Image.Resampling.BILINEAR))

@@ -1,4 +1,4 @@
-"""Opening a bundle: what is sound, and every way in which one can be damaged, foreign or too new."""
+"""Opening a bundle: a sound one, and every way to be damaged, foreign or too new."""
 
 from __future__ import annotations
 

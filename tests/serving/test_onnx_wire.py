@@ -1,4 +1,4 @@
-"""The search for external data in an ONNX file's bytes, against files that the onnx package makes."""
+"""The search for external data in an ONNX file, in files that the onnx package makes."""
 
 from __future__ import annotations
 
