@@ -110,7 +110,7 @@ class _Work:
         self.crf = inference_crf(recipe, True) if self.parts.crf else None
         self.dataset = open_dataset(recipe.data, root=self.run.data_root)
         self.run.require_labels(self.dataset.labels)
-        self.inference = Inference(self.run)
+        self.inference = Inference.of_run(self.run)
         self.about = contract(self.run, self.inference, self.parts, self.crf)
 
     def write(self, folder: Path) -> None:

@@ -18,8 +18,8 @@ wsss-tf predict . PHOTOS --out labels           # PHOTOS: files or folders
 ```python
 from wsss_tf.serving import Segmenter
 
-for label_map in Segmenter(".")(["photo.jpg"]):
-    ...
+for found in Segmenter(".")(["photo.jpg"]):
+    print(found.photo, found.labels.shape)  # uint8 [height, width], class ids
 ```
 
 Any ONNX Runtime program gets the same label maps; no preprocessing is left to do:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from wsss_tf.config import CrfSettings
 from wsss_tf.crf import unary_energies
 from wsss_tf.priors import Views, mean_over_views, resize, size_within
+from wsss_tf.priors.views import PLAIN
 from wsss_tf.training import RunFolder, photo_within
 from wsss_tf.training.crf import CRF_SIDE, dense_crf
 from wsss_tf.training.predict import GRID_SIDE, MAX_SIDE
@@ -20,7 +22,7 @@ Answers = dict[str, tf.Tensor]
 
 
 class Inference:
-    """The segmentation network of a run as functions of pixels, as `training.Predictor` has it.
+    """A segmentation network as functions of pixels, as `training.Predictor` has it.
 
     Called on pixels, uint8 [B, H, W, 3] RGB of any batch and size, it returns `labels`,
     uint8 [B, H, W], and `probabilities`, float32 [B, h, w, classes]. The network looks at a photo
@@ -28,26 +30,30 @@ class Inference:
     that reduced to a longer side of `GRID_SIDE`: on a phone's photo probabilities of 21 classes
     would take a gigabyte.
 
-    The recipe's `inference.scales` and `inference.flip` are looked at inside the graph.
-
     Args:
-        run: whose segment stage is finished.
-
-    Attributes:
-        model: the Keras network, logits at the size that it is given.
-        views: the scales and flip.
-        side: the longer side at which the network looks, in pixels.
-
-    Raises:
-        CheckpointError: the run has no trained network, or one that the recipe does not describe.
+        model: the Keras network, photo [B, H, W, 3] -> logits [B, H, W, classes].
+        views: the scales at which it looks at a photo, inside the graph, and whether mirrored.
+        side: the longer side at which it looks, in pixels.
     """
 
-    def __init__(self, run: RunFolder) -> None:
+    def __init__(self, model: keras.Model, *, views: Views = PLAIN, side: int = MAX_SIDE) -> None:
+        self.model, self.views, self.side = model, views, side
+        self.num_classes: int = model.output_shape[-1]
+
+    @classmethod
+    def of_run(cls, run: RunFolder) -> Inference:
+        """The network of a run, with its recipe's `inference.scales` and `inference.flip`.
+
+        Raises:
+            CheckpointError: the run has no trained network, or one that the recipe does not
+                describe.
+        """
         recipe = run.recipe
-        self.labels = run.labels
-        self.model = load_segmentation_network(run, self.labels.num_classes)
-        self.views = Views(recipe.inference.scales, recipe.inference.flip)
-        self.side = min(recipe.augment.side or MAX_SIDE, MAX_SIDE)
+        return cls(
+            load_segmentation_network(run, run.labels.num_classes),
+            views=Views(recipe.inference.scales, recipe.inference.flip),
+            side=min(recipe.augment.side or MAX_SIDE, MAX_SIDE),
+        )
 
     def __call__(self, pixels: tf.Tensor) -> Answers:
         return self._answers(pixels, self._probabilities(pixels, GRID_SIDE))
@@ -80,7 +86,7 @@ class Inference:
                 refined,
                 (pixels, before, *regions),
                 parallel_iterations=1,  # Several at once would only take more memory.
-                fn_output_signature=tf.TensorSpec([None, None, self.labels.num_classes]),
+                fn_output_signature=tf.TensorSpec([None, None, self.num_classes]),
             )
             return self._answers(pixels, resize(after, _grid(pixels, GRID_SIDE)))
 

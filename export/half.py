@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 # What the networks spend their time in. Resizing, shapes, indices, the softmax and the mean over
-# views stay float32: a Resize whose scales are float16 does not even load.
-HALF = frozenset({"Conv", "ConvTranspose", "MaxPool", "Pad", "Relu"})
+# views stay float32: a Resize whose scales are float16 does not even load. So do the classifier
+# and its upsampling, which cost little: scores of 16 would be rounded to a 128th.
+HALF = frozenset({"Conv", "MaxPool", "Pad", "Relu"})
 
 
 def half_precision(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -23,8 +25,9 @@ def half_precision(model: onnx.ModelProto) -> onnx.ModelProto:
     halved.CopyFrom(model)
     graph = halved.graph
     casts = _Casts({tensor.name: tensor for tensor in graph.initializer})
+    full = set(classifiers(model))
     for node in model.graph.node:
-        casts.add(node)
+        casts.add(node, half=node.op_type in HALF and node.name not in full)
     del graph.node[:]
     graph.node.extend(casts.nodes)
     used = {name for node in casts.nodes for name in node.input}
@@ -33,6 +36,16 @@ def half_precision(model: onnx.ModelProto) -> onnx.ModelProto:
     graph.initializer.extend(weights)
     onnx.checker.check_model(halved)
     return halved
+
+
+def classifiers(model: onnx.ModelProto) -> list[str]:
+    """Names of the convolutions whose result no ReLU follows: one for each view."""
+    rectified = {name for node in model.graph.node if node.op_type == "Relu" for name in node.input}
+    return [
+        node.name
+        for node in model.graph.node
+        if node.op_type == "Conv" and node.output[0] not in rectified
+    ]
 
 
 class _Casts:
@@ -51,10 +64,9 @@ class _Casts:
         self._half: set[str] = set()
         self._cast: dict[tuple[str, int], str] = {}
 
-    def add(self, node: onnx.NodeProto) -> None:
+    def add(self, node: onnx.NodeProto, *, half: bool) -> None:
         taken = onnx.NodeProto()
         taken.CopyFrom(node)
-        half = node.op_type in HALF
         for index, name in enumerate(node.input):
             if half and self._is_float(node, index):
                 taken.input[index] = self._as_half(name)
@@ -77,7 +89,8 @@ class _Casts:
             return self._converted(name, TensorProto.FLOAT16)
         halved = f"{name}_fp16"
         if halved not in self.weights:
-            values = numpy_helper.to_array(self.weights[name]).astype("float16")
+            with np.errstate(over="ignore"):  # An infinity shows in the parity table.
+                values = numpy_helper.to_array(self.weights[name]).astype("float16")
             self.weights[halved] = numpy_helper.from_array(values, halved)
         return halved
 

@@ -17,6 +17,8 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
+from wsss_tf.export.half import classifiers
+
 # All that lies between the first convolution and the classifier: one operation left in floats
 # between two convolutions would keep both from being done in integers.
 _OPERATIONS = ("Conv", "MaxPool", "Pad", "Relu")
@@ -35,13 +37,15 @@ def write_quantised(
         model: as `onnx_model` makes it.
         photos: uint8 [H, W, 3], of the kind that the model is for; they set the ranges.
     """
-    classifier = _classifiers(model)
+    classifier = classifiers(model)
+    taken = onnx.ModelProto()
+    taken.CopyFrom(model)  # The quantiser moves the weights of what it is given out to a file.
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)  # It advises a preparation that this graph does not need.
     try:
         quantize_static(
-            model,
+            taken,
             path,
             _Photos(photos),
             quant_format=QuantFormat.QDQ,
@@ -58,16 +62,6 @@ def write_quantised(
     del quantised.metadata_props[:]
     quantised.metadata_props.extend(model.metadata_props)
     onnx.save(quantised, path)
-
-
-def _classifiers(model: onnx.ModelProto) -> list[str]:
-    """The convolutions whose result no ReLU follows: one for each view."""
-    rectified = {name for node in model.graph.node if node.op_type == "Relu" for name in node.input}
-    return [
-        node.name
-        for node in model.graph.node
-        if node.op_type == "Conv" and node.output[0] not in rectified
-    ]
 
 
 class _Photos(CalibrationDataReader):

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import numpy as np
 import onnx
 import pytest
 
 import wsss_tf
-from wsss_tf.config import recipe_digest
-from wsss_tf.errors import DataError, RunError
-from wsss_tf.export import bundle as bundles
-from wsss_tf.export.contract import Parts, listed_files
+from wsss_tf.config import CrfSettings, RegionSettings, recipe_digest
+from wsss_tf.export.bundle import export_bundle
+from wsss_tf.export.contract import Parts
 from wsss_tf.files import sha256
 from wsss_tf.training import RunFolder
+
+pytestmark = pytest.mark.slow  # Making the bundle takes a minute.
 
 FORMS = [
     "onnx fp32",
@@ -86,8 +86,11 @@ def test_every_form_is_in_the_parity_table(about):
     assert list(rows) == FORMS
     assert all(row["photos"] == 3 for row in rows.values())
     assert all(row["miou"] is not None for row in rows.values())
-    # The tiny network's scores are close to one another, so 8 bits may miss their bar here.
-    assert [name for name, row in rows.items() if not row["passed"] and "int8" not in name] == []
+    # A classifier drawn at random has no margins, so fewer bits may miss their bars.
+    exact = set(FORMS) - {"onnx fp16", "onnx int8"}
+    assert [name for name in exact if not rows[name]["passed"]] == []
+    assert rows["onnx fp16"]["agreement"] > 0.995
+    assert rows["onnx int8"]["agreement"] > 0.8
     assert about["forced"] is any(not row["passed"] for row in rows.values())
     assert rows["onnx fp32"]["max_difference"] < 1e-4
     assert rows["saved_model jpeg"]["max_difference"] is None
@@ -110,121 +113,6 @@ def test_the_command_shows_the_table_and_its_steps(exported):
     assert "onnx/model.int8.onnx: taking ranges from 12 training photos" in result.stderr
 
 
-class FakeWork:
-    """Stands for the conversions, which take a minute: one file, and a table."""
-
-    passed = True
-    error: Exception | None = None
-
-    def __init__(self, run, parts, say):
-        self.about = {"labels": ["background", "cat"], "unknown": 255, "models": {}, "crf": None,
-                      "saved_model": None, "wsss_tf": "0", "views": {"side": 1, "grid_side": 1,
-                      "scales": [1.0], "flip": False}, "weights_sha256": "w",
-                      "recipe_sha256": "r"}  # fmt: skip
-
-    def write(self, folder):
-        (folder / "onnx").mkdir()
-        (folder / "onnx" / "model.onnx").write_bytes(b"model")
-        if self.error:
-            raise self.error
-
-    def rows(self, folder, count):
-        return [{"form": "onnx fp32", "photos": count, "max_difference": 0.5, "agreement": 0.5,
-                 "miou": None, "miou_keras": None, "bar": 0.9999,
-                 "passed": self.passed}]  # fmt: skip
-
-
-@pytest.fixture
-def fake(monkeypatch):
-    work = type("Work", (FakeWork,), {})
-    monkeypatch.setattr(bundles, "_Work", work)
-    return work
-
-
-ONNX = Parts(onnx=True)
-
-
-def test_below_the_bar_nothing_is_written(fake, lively_run, tmp_path):
-    fake.passed = False
-    with pytest.raises(RunError, match="onnx fp32 below the bar") as caught:
-        bundles.export_bundle(lively_run, tmp_path / "bundle", ONNX)
-    assert "0.50000" in str(caught.value)
-    assert "--force" in str(caught.value)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_force_writes_it_and_says_so(fake, lively_run, tmp_path):
-    fake.passed = False
-    bundles.export_bundle(lively_run, tmp_path / "bundle", ONNX, force=True)
-    about = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
-    assert about["forced"] is True
-    assert about["parity"][0]["passed"] is False
-    assert "at least one form is below" in (tmp_path / "bundle" / "README.md").read_text()
-
-
-def test_force_is_not_told_where_it_was_not_needed(fake, lively_run, tmp_path):
-    about = bundles.export_bundle(lively_run, tmp_path / "bundle", ONNX, force=True)
-    assert about["forced"] is False
-    assert "--force" not in (tmp_path / "bundle" / "README.md").read_text()
-
-
-@pytest.mark.parametrize("kind", ["TensorFlow's", "the system's"])
-def test_a_full_disk_is_one_message_and_leaves_nothing(fake, lively_run, tmp_path, kind):
-    import tensorflow as tf
-
-    system = OSError(28, "No space left on device")
-    theirs = tf.errors.ResourceExhaustedError(None, None, "No space left on device")
-    fake.error = theirs if kind == "TensorFlow's" else system
-    with pytest.raises(RunError, match="cannot be written: No space left on device"):
-        bundles.export_bundle(lively_run, tmp_path / "bundle", ONNX)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_unfinished_run_is_refused(lively_run, tmp_path):
-    path = tmp_path / "run"
-    path.mkdir()
-    for name in ("recipe.yaml", "run.json"):
-        shutil.copy(lively_run.path / name, path)
-    with pytest.raises(RunError, match="must be a finished run"):
-        bundles.export_bundle(RunFolder.existing(path), tmp_path / "bundle", ONNX)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
-
-
-def test_a_data_set_that_is_gone_is_refused(lively_run, tmp_path):
-    recipe = lively_run.recipe
-    elsewhere = recipe.data.model_copy(
-        update={"source": "tagged_folder", "root": tmp_path / "gone"}
-    )
-    run = RunFolder(lively_run.path, recipe.model_copy(update={"data": elsewhere}))
-    with pytest.raises(DataError, match="gone"):
-        bundles.export_bundle(run, tmp_path / "bundle", ONNX)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_is_not_empty_is_refused_before_any_work(lively_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(bundles, "_Work", None)
-    (tmp_path / "mine").touch()
-    with pytest.raises(RunError, match="must be a new or empty folder"):
-        bundles.export_bundle(lively_run, tmp_path, ONNX)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["mine"]
-
-
-@pytest.mark.parametrize("parts", [{}, {"fp16": True, "saved_model": True}, {"int8": True}])
-def test_parts_that_make_no_bundle_are_refused(parts):
-    with pytest.raises(ValueError, match="Ask for --onnx"):
-        Parts(**parts)
-
-
-def test_listed_files_are_sorted_and_relative(tmp_path):
-    (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "file").write_bytes(b"12")
-    (tmp_path / "a").write_bytes(b"")
-    (tmp_path / "bundle.json").touch()
-    found = listed_files(tmp_path)
-    assert list(found) == ["a", "b/file"]
-    assert found["b/file"]["bytes"] == 2
-
-
 def test_serving_opens_it(bundle, predictor, lively_run):
     """The other half of the contract: what reads bundles finds this one sound."""
     from wsss_tf.images import read_photo
@@ -233,3 +121,24 @@ def test_serving_opens_it(bundle, predictor, lively_run):
     photo = sorted((lively_run.data_root / "images").glob("val_*"))[0]
     (found,) = Segmenter(bundle)([photo])
     np.testing.assert_array_equal(found.labels, predictor(read_photo(photo)))
+
+
+def test_views_and_regions_of_the_recipe_are_in_the_onnx_files(lively_run, tmp_path):
+    regions = RegionSettings(method="felzenszwalb", counts=(10, 40))
+    crf = CrfSettings(mode="lattice", bilateral_sigma=20.0, iterations=3, regions=regions)
+    update = {"scales": (0.75, 1.0), "flip": True, "crf": crf}
+    inference = lively_run.recipe.inference.model_copy(update=update)
+    recipe = lively_run.recipe.model_copy(update={"inference": inference})
+    run = RunFolder(lively_run.path, recipe)
+    about = export_bundle(run, tmp_path / "bundle", Parts(onnx=True), photos=2)
+    assert [row["form"] for row in about["parity"]] == ["onnx fp32", "onnx crf with regions"]
+    assert not about["forced"]
+    assert about["crf"]["regions"] is True
+    assert about["crf"]["region_settings"]["counts"] == [10, 40]
+    assert about["crf"]["settings"]["mode"] == "lattice"
+    assert (about["views"]["scales"], about["views"]["flip"]) == ([0.75, 1.0], True)
+    assert about["saved_model"] is None
+    card = (tmp_path / "bundle" / "README.md").read_text(encoding="utf-8")
+    assert "at scales 0.75, 1 and mirrored" in card
+    assert "regions` int32" in card
+    assert "serving_default" not in card

@@ -22,7 +22,7 @@ def photos(*shape):
 
 @pytest.fixture(scope="module")
 def inference(lively_run):
-    found = Inference(lively_run)
+    found = Inference.of_run(lively_run)
     spec = tf.TensorSpec([None, None, None, 3], tf.uint8)
     return tf.function(found, input_signature=[spec])
 
@@ -55,7 +55,7 @@ def test_views_of_the_recipe_are_in_the_graph(lively_run):
     settings = recipe.inference.model_copy(update={**views, "crf": None})
     run = RunFolder(lively_run.path, recipe.model_copy(update={"inference": settings}))
     photo = photos(40, 56)
-    found = Inference(run)(tf.constant(photo[None]))
+    found = Inference.of_run(run)(tf.constant(photo[None]))
     expected = Predictor(run).probabilities(photo)
     np.testing.assert_allclose(found["probabilities"][0], expected, atol=1e-6)
     plain = Predictor(run, scales=(1.0,), flip=False).probabilities(photo)
@@ -94,7 +94,7 @@ def test_nearest_leaves_other_axes():
 
 
 def test_a_crf_is_that_of_predict(lively_run):
-    inference, sharp = Inference(lively_run), Predictor(lively_run, crf=True)
+    inference, sharp = Inference.of_run(lively_run), Predictor(lively_run, crf=True)
     settings = lively_run.recipe.inference.crf
     batch = photos(2, 40, 33)
     found = inference.sharpened(settings)(tf.constant(batch))

@@ -11,6 +11,8 @@ import pytest
 
 from wsss_tf.export.onnx_model import OPSET
 
+pytestmark = pytest.mark.slow  # Making the bundle takes a minute.
+
 FILES = {"fp32": "model.onnx", "fp16": "model.fp16.onnx", "int8": "model.int8.onnx"}
 
 
@@ -97,10 +99,7 @@ def test_half_precision_is_in_the_convolutions_alone(bundle):
     types = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
     for node in model.graph.node:
         halves = [types.get(name) == onnx.TensorProto.FLOAT16 for name in node.input]
-        if node.op_type in ("Conv", "ConvTranspose"):
-            assert all(halves[1:]), node.name
-        elif node.op_type != "Pad":
-            assert not any(halves), node.name
+        assert any(halves) == (node.op_type == "Conv" and "classifier" not in node.name)
 
 
 def test_every_convolution_but_the_classifier_is_in_integers(bundle, tmp_path):

@@ -57,7 +57,9 @@ def logits(content, photo):
 
 
 def test_is_close_to_float32_on_such_photos(model, tmp_path):
+    before = model.SerializeToString()
     write_quantised(tmp_path / "q.onnx", model, photos())
+    assert model.SerializeToString() == before
     photo = photos()[1]
     expected = logits(model.SerializeToString(), photo)
     found = logits(str(tmp_path / "q.onnx"), photo)

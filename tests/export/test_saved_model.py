@@ -12,6 +12,8 @@ from PIL import Image
 from wsss_tf.images import read_photo, write_photo
 from wsss_tf.training import Predictor
 
+pytestmark = pytest.mark.slow  # Making the bundle takes a minute.
+
 PIXELS = ("serving_default", "serving_default_crf")
 JPEG = ("jpeg", "jpeg_crf")
 
