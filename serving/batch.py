@@ -101,7 +101,9 @@ class _Folder:
                 good[str(row["photo"])] = row
         truncate_jsonl(
             self.manifest,
-            lambda row: str(row.get("mask")) not in wanted or good.get(row.get("photo")) == row,
+            lambda row: (
+                str(row.get("mask")) not in wanted or good.get(str(row.get("photo"))) == row
+            ),
         )
         return good
 

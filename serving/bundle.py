@@ -53,7 +53,7 @@ class Bundle:
                 f"`precision` must be one that the bundle {self.folder} has ({there}). "
                 f"Received: precision={precision!r}. Export it with that precision too."
             )
-        return models[precision]  # type: ignore[index]
+        return models[precision]
 
     def onnx(self, name: str) -> bytes:
         """The content of an ONNX file of the bundle, which is the one that its digest is of.

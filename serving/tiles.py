@@ -130,7 +130,7 @@ def probabilities_by_tiles(
     rows, columns = (
         np.arange(old) * new // old for old, new in zip(photo.shape[:2], size, strict=True)
     )
-    total: NDArray[np.float32] | None = None
+    total: Any = None
     for tiles, batch in _runs(run, photo, tiling, batch_size, probabilities=True):
         for (row, column), found in zip(tiles, batch, strict=True):
             if total is None:
