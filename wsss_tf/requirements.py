@@ -73,8 +73,8 @@ EXTRAS: dict[str, tuple[Package, ...]] = {
     "ray": (_package("ray"),),
 }
 
-# The extras each command of `wsss-tf` needs; a command that is not named needs none. Where they hang
-# on what it is given, the command stands here with each.
+# The extras each command of `wsss-tf` needs; a command that is not named needs none. Where they
+# hang on what it is given, the command stands here with each.
 COMMANDS: dict[str, tuple[str, ...]] = {
     "ablate": ("train",),
     "demo": ("train",),
