@@ -8,7 +8,7 @@ import onnx
 import tensorflow as tf
 import tf2onnx
 
-from wsss_tf.export.graphs import Inference
+from wsss_tf.export.graphs import Inference, softmax_by_parts
 
 OPSET = 17  # 18 turns one global average pooling into a mean between two transposes.
 
@@ -35,7 +35,9 @@ def onnx_model(inference: Inference, *, metadata: Mapping[str, str]) -> onnx.Mod
         The model, of opset 17, its axes named.
     """
     signature = [tf.TensorSpec([None, None, None, 3], tf.uint8, name="pixels")]
-    function = tf.function(inference, input_signature=signature, autograph=False)
+    seen = {"views": inference.views, "side": inference.side}
+    taken = Inference(inference.model, **seen, softmax=softmax_by_parts)
+    function = tf.function(taken, input_signature=signature, autograph=False)
     model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
     # Sizes that the converter has guessed would only stand in the way of the names below.
     del model.graph.value_info[:]

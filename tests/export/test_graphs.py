@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wsss_tf.export.graphs import Inference, nearest
+from wsss_tf.export.graphs import Inference, nearest, softmax_by_parts
 from wsss_tf.images import enlarged
 from wsss_tf.training import Predictor, RunFolder
 
@@ -103,3 +103,25 @@ def test_a_crf_is_that_of_predict(lively_run):
             found["probabilities"][index], sharp.probabilities(photo), atol=1e-5
         )
         np.testing.assert_array_equal(found["labels"][index], sharp(photo))
+
+
+@pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
+def test_softmax_is_that_of_loops(graph):
+    logits = np.random.default_rng(0).normal(0, 5, (2, 3, 2, 4)).astype(np.float32)
+    logits[0, 0, 0] = [1e4, -1e4, 1e4, 0]  # exp would overflow.
+    logits[0, 0, 1] = -1e30
+    expected = np.zeros(logits.shape)
+    for place in np.ndindex(*logits.shape[:-1]):
+        scores = logits[place].astype(np.float64)
+        powers = np.exp(scores - scores.max())
+        expected[place] = powers / powers.sum()
+    function = tf.function(softmax_by_parts) if graph else softmax_by_parts
+    np.testing.assert_allclose(function(tf.constant(logits)), expected, atol=1e-6)
+
+
+def test_gradients_of_the_softmax_are_finite():
+    logits = tf.constant([[1e4, -1e4, 0.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        first = softmax_by_parts(logits)[..., 0]
+    assert np.isfinite(tape.gradient(first, logits)).all()
