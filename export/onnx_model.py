@@ -35,8 +35,12 @@ def onnx_model(inference: Inference, *, metadata: Mapping[str, str]) -> onnx.Mod
         The model, of opset 17, its axes named.
     """
     signature = [tf.TensorSpec([None, None, None, 3], tf.uint8, name="pixels")]
-    seen = {"views": inference.views, "side": inference.side}
-    taken = Inference(inference.model, **seen, softmax=softmax_by_parts)
+    taken = Inference(
+        inference.model,
+        views=inference.views,
+        side=inference.side,
+        softmax=softmax_by_parts,
+    )
     function = tf.function(taken, input_signature=signature, autograph=False)
     model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
     # Sizes that the converter has guessed would only stand in the way of the names below.
