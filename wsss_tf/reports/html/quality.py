@@ -119,7 +119,7 @@ def _summary(one: Mapping[str, Any]) -> str:
 
 
 def _table(content: Mapping[str, Any], coverage: Mapping[str, float]) -> Table:
-    painted = colours(["background", *map(str, content["classes"])])
+    painted = colours(["background", *map(str, content["coverage"])])
     rows = []
     for name, one in content["coverage"].items():
         mean = coverage.get(name)
