@@ -85,7 +85,7 @@ def test_a_finished_run_end_to_end(scored, parse):
     assert [p for p in report.problems if "not been measured" not in p] == []
     pictures = [image["alt"].split(":")[0] for image in page.named("img")]
     assert pictures.count("truth") == pictures.count("prediction") == 3
-    assert pictures.count("block 5") == pictures.count("fusion") == 2
+    assert pictures.count("block 5") == pictures.count("fusion") == 3  # Best, median, worst.
     assert {"CAMs", "fused map", "CRF", "mask"} <= set(pictures)
     for words in ("Best", "mIoU without CRF", "mIoU with CRF", "Masks, val", "40.0 to 60.0"):
         assert words in page.text

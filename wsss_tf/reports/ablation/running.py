@@ -92,20 +92,24 @@ def _mask_rows(
 
 
 def _network_rows(plan: Plan, dataset: DataSet) -> Iterator[Row]:
-    before: dict[bool, tuple[str, Scores]] = {}
+    known: dict[tuple[str, bool], Scores] = {}
+    before = None
     for setup in plan.setups:
         run = set_up_run(plan, setup.name, "segment")
+        # The row that it adds a part to; the one before where that was not asked for.
+        reference = setup.over if (setup.over, False) in known else before
         for crf in (False, True)[: 2 if run.recipe.inference.crf else 1]:
             scores = _network_scores(plan, run, dataset, crf)
             ending = "none" if not crf else "regions" if setup.regions else "pairwise"
             yield Row(
                 **_figures(plan, "6", setup.name, ending, scores),
-                **_difference(before.get(crf), scores),
+                **_difference(reference, known.get((reference or "", crf)), scores),
                 title=setup.title,
                 settings="recipe",
                 field_of_view=run.recipe.segment.field_of_view,
             )
-            before[crf] = (setup.name, scores)
+            known[setup.name, crf] = scores
+        before = setup.name
 
 
 def _network_scores(plan: Plan, run: RunFolder, dataset: DataSet, crf: bool) -> Scores:
@@ -141,11 +145,10 @@ def _figures(plan: Plan, table: str, name: str, crf: str, scores: Scores) -> dic
     }
 
 
-def _difference(before: tuple[str, Scores] | None, scores: Scores) -> dict[str, Any]:
-    """How much better than the set-up before, on the same photos."""
-    if before is None:
+def _difference(name: str | None, other: Scores | None, scores: Scores) -> dict[str, Any]:
+    """How much better than another set-up, on the same photos."""
+    if other is None:
         return {}
-    name, other = before
     interval = paired_bootstrap(other.tallies(), scores.tallies())
     return {
         "previous": name,
