@@ -7,8 +7,9 @@ class activation maps of the other, which learnt the tags. Where both are right 
 their constants are off, they do not. For training photos of RUN, evenly spread, this prints the
 mIoU of object and background between a judge, which has no constant of its own, and candidates:
 
-  F: foreground masks from the activations alone, for scalings and kernels; the judge is where any
-     CAM of the photo's tags is above 20 % of its maximum, the paper's B_c,
+  F: foreground masks from the activations alone, of all blocks of RUN's recipe or of each, for
+     scalings and kernels; the judge is where any CAM of the photo's tags is above 20 % of its
+     maximum, the paper's B_c,
   C: masks of the photo's classes from the CAMs alone (alpha 0), for background scores and kernels;
      the judge is where the foreground probability of RUN's recipe is above one half,
   M: the same for fused masks, of both combinations, at the paper's alpha of 0.5,
@@ -26,9 +27,9 @@ import argparse
 import itertools
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from crf import set_up
@@ -48,6 +49,16 @@ GROUPS = {
 }
 
 
+class Looked(NamedTuple):
+    """What the networks say of a photo: activations by block, CAMs, and P_f as in RUN's recipe."""
+
+    pixels: np.ndarray
+    tags: np.ndarray
+    blocks: dict[int, Any]
+    cams: Any
+    own: np.ndarray
+
+
 def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -58,10 +69,12 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def candidates() -> Iterator[tuple[str, dict[str, Any]]]:
+def candidates(blocks: Sequence[int]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Group, and the fields of a recipe's `masks` in which a candidate differs."""
-    for scaling, kernel in itertools.product(SCALINGS, KERNELS):
-        yield "F", {"scaling": scaling, "kernel": kernel}
+    forms = [(tuple(blocks), scaling) for scaling in SCALINGS]
+    forms += [((block,), "centred") for block in blocks if len(blocks) > 1]
+    for (chosen, scaling), kernel in itertools.product(forms, KERNELS):
+        yield "F", {"blocks": chosen, "scaling": scaling, "kernel": kernel}
     for group, fusions in GROUPS.items():
         for fusion, score, kernel in itertools.product(fusions, SCORES, KERNELS):
             yield group, {**fusion, "background_score": score, "kernel": kernel}
@@ -82,23 +95,19 @@ def agreements(path: Path, count: int) -> list[Row]:
     base = run.recipe.masks
     maker = mask_maker(run, dataset.labels, base)
     crfs = {kernel: _crf(base.crf, kernel) for kernel in KERNELS}
-    rows = list(candidates())
+    rows = list(candidates(base.blocks))
     matrices = [ConfusionMatrix(2) for _ in rows]
     for photo in tqdm([photos[i] for i in chosen], unit="photo"):
         pixels = read_photo(photo.path, max_pixels=run.recipe.data.max_pixels)
         pixels = photo_within(pixels, stage_side(maker)).numpy()
         tags = dataset.labels.tag_vector(photo.tags)
         blocks, cams = maker.maps(pixels)
-        shares = {one: _foreground(blocks, pixels.shape[:2], one) for one in SCALINGS}
         own = _foreground(blocks, pixels.shape[:2], base.scaling)
-        judges = {"F": _inside(cams, tags, pixels.shape[:2]), "C": own > 0.5, "M": own > 0.5}
+        by_block = dict(zip(base.blocks, blocks, strict=True))
+        looked = Looked(pixels, tags, by_block, cams, own)
+        judges = {"F": _inside(looked), "C": own > 0.5, "M": own > 0.5}
         for (group, values), matrix in zip(rows, matrices, strict=True):
-            if group == "F":
-                share = shares[values["scaling"]]
-                scores = np.stack([1 - share, share], -1)
-            else:
-                scores = _scores(cams, own, tags, values)
-            objects = _objects(pixels, scores, crfs[values["kernel"]])
+            objects = _objects(pixels, _scores(looked, values), crfs[values["kernel"]])
             matrix.update(judges[group].astype(np.uint8), objects)
     scored = [
         {"group": group, **_told(values), "agreement": matrix.miou(), "object, %": _share(matrix)}
@@ -113,21 +122,26 @@ def _foreground(blocks: Any, size: tuple[int, int], scaling: str) -> np.ndarray:
     return foreground_probability(blocks, size, scaling=scaling)[0].numpy()
 
 
-def _inside(cams: Any, tags: Any, size: tuple[int, int]) -> np.ndarray:
+def _inside(looked: Looked) -> np.ndarray:
     """B_c of any tagged class (Eq. 2), bool [H, W]."""
     from wsss_tf.priors import scaled_cams
 
-    return (scaled_cams(cams, size)[0].numpy()[..., tags != 0] > PAPER_THRESHOLD).any(-1)
+    maps = scaled_cams(looked.cams, looked.pixels.shape[:2])[0].numpy()
+    return (maps[..., looked.tags != 0] > PAPER_THRESHOLD).any(-1)
 
 
-def _scores(cams: Any, foreground: Any, tags: Any, values: dict[str, Any]) -> np.ndarray:
-    """Probabilities of background and the photo's classes, float32 [H, W, L]."""
+def _scores(looked: Looked, values: dict[str, Any]) -> np.ndarray:
+    """Probabilities of background and object, or of the photo's classes, float32 [H, W, L]."""
     from wsss_tf.priors import Fusion, class_probabilities
 
+    if "blocks" in values:
+        blocks = [looked.blocks[block] for block in values["blocks"]]
+        share = _foreground(blocks, looked.pixels.shape[:2], values["scaling"])
+        return np.stack([1 - share, share], -1)
     fields = {name: value for name, value in values.items() if name != "kernel"}
     fusion = Fusion(**fields, background="constant")
-    found = class_probabilities(cams, foreground[None], tags[None], fusion)[0].numpy()
-    return found[..., [True, *(tags != 0)]]
+    found = class_probabilities(looked.cams, looked.own[None], looked.tags[None], fusion)
+    return found[0].numpy()[..., [True, *(looked.tags != 0)]]
 
 
 def _objects(photo: np.ndarray, probabilities: np.ndarray, crf: Any) -> np.ndarray:
@@ -167,7 +181,8 @@ def _crf(settings: Any, kernel: tuple[float, float, float] | None) -> Any:
 def _told(values: dict[str, Any]) -> Row:
     kernel = values["kernel"]
     told = "none" if kernel is None else " / ".join(f"{number:g}" for number in kernel)
-    return {**values, "kernel": told}
+    blocks = {"blocks": " + ".join(map(str, values["blocks"]))} if "blocks" in values else {}
+    return {**values, **blocks, "kernel": told}
 
 
 def _share(matrix: Any) -> float:

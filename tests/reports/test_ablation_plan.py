@@ -130,6 +130,7 @@ def test_runs_share_scenes_and_what_is_kept_of_photos():
     ("options", "message"),
     [
         ({"setups": ["tag"]}, r"Received: tag\. Did you mean tags\?"),
+        ({"mask_photos": 3, "tables": ("5",)}, "--mask-photos: is of table 4"),
         ({"setups": ["fusion_region_large"]}, r"Did you mean fusion_regions_large\?"),
         ({"setups": ["fusion", "fusion"]}, "Received twice: fusion"),
         ({"setups": [""]}, "Received: nothing"),

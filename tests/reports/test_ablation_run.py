@@ -95,6 +95,13 @@ def test_an_ablation_killed_half_way_goes_on(tmp_path, calls):
     assert [row.miou for row in again] != [row.miou for row in rows[2:]]
     kept = json.loads((out / "ablation.json").read_text())["rows"]
     assert [row["table"] for row in kept] == ["4", "5", "6", "6", "6"]
+    torn = max((out / "scores").glob("tags_*.json"), key=lambda path: path.stat().st_mtime_ns)
+    torn.write_text(torn.read_text()[:40])
+    run_ablation(plan_ablation("scenes", TINY, out=out, setups=("tags",), tables=("6",)))
+    assert calls[9:] == ["evaluate"]  # A torn score is found again.
+    after = json.loads((out / "ablation.json").read_text())
+    assert [row["name"] for row in after["rows"]] == [row["name"] for row in kept]
+    assert list(after["stages"]) == list(SETUPS)
 
 
 def one_trained_its_cams(out):

@@ -10,6 +10,7 @@ import tensorflow as tf
 from wsss_tf.config import CrfSettings, load_recipe, recipe_text
 from wsss_tf.crf import unary_energies
 from wsss_tf.errors import CheckpointError, DataProblems, RunError
+from wsss_tf.files import sha256
 from wsss_tf.images import read_label_map, read_photo
 from wsss_tf.metrics import ConfusionMatrix
 from wsss_tf.nets.weights import COMPACT
@@ -123,6 +124,7 @@ def test_evaluation_is_the_confusion_of_predictions_with_truth(tiny_run, crf):
     assert scoring.about == {
         "kind": "predictions",
         "split": "val",
+        "checkpoint": sha256(tiny_run.stage("segment") / "checkpoint.npz"),
         "crf": predictor.crf and predictor.crf.model_dump(mode="json"),
         "scales": [1.0],
         "flip": False,

@@ -1,6 +1,7 @@
 """The run folder: one recipe a folder, one process at a time, and a true record."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -122,3 +123,10 @@ def test_seconds_of_a_resumed_stage_add_up(tmp_path, recipe):
         run.record_stage("masks", 2.0)
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["stages"]["masks"]["seconds"] == 3.5
+
+
+def test_a_record_that_is_no_object_is_named(tiny_run, tmp_path):
+    run = RunFolder.existing(shutil.copytree(tiny_run.path, tmp_path / "run"))
+    run.record_path.write_text("[]")
+    with pytest.raises(RunError, match=r"run\.json: must be a JSON object"):
+        run.record()

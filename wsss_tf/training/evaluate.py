@@ -14,13 +14,15 @@ from tqdm import tqdm
 from wsss_tf.config import CrfSettings, MasksSettings
 from wsss_tf.data import DataSet, Photo, check_truth, open_dataset, truth_maps
 from wsss_tf.errors import DataError
-from wsss_tf.files import write_json, write_text
+from wsss_tf.files import sha256, write_json, write_text
 from wsss_tf.images import read_photo
 from wsss_tf.metrics import Scoring
 from wsss_tf.priors import Views
+from wsss_tf.training.loop import CHECKPOINT
 from wsss_tf.training.predict import Predictor
 from wsss_tf.training.regions import can_keep_regions, fill_regions
 from wsss_tf.training.run_folder import RunFolder
+from wsss_tf.training.segment import STAGE
 
 
 def open_run_data(run: RunFolder, split: str) -> DataSet:
@@ -67,6 +69,7 @@ def evaluate(
     if keep:
         fill_regions(run, predictor.crf, photos)
     about = what_is_scored("predictions", split, predictor.views, predictor.crf)
+    about["checkpoint"] = sha256(run.stage(STAGE) / CHECKPOINT)
     scoring = Scoring(dataset.labels.names, about=about)
     scoring.seconds["score"] += checked
     predictions = (

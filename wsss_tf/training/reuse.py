@@ -56,7 +56,7 @@ def find_donor(run: RunFolder, name: str, finished: Iterable[RunFolder]) -> RunF
     """
     wanted, files = stage_inputs(run.recipe, name), run.record()["files"]
     for donor in finished:
-        theirs = donor.record()["files"]
+        theirs = donor.record().get("files", {})
         same = all(theirs.get(path, digest) == digest for path, digest in files.items())
         if same and stage_inputs(donor.recipe, name) == wanted:
             return donor

@@ -88,14 +88,17 @@ class RunFolder:
         """run.json.
 
         Raises:
-            RunError: it is missing or not JSON.
+            RunError: it is missing, or not a JSON object.
         """
         try:
-            return json.loads(self.record_path.read_text(encoding="utf-8"))
+            found = json.loads(self.record_path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise RunError(
                 f"{self.record_path}: cannot be read ({error}). Restore it, or train anew."
             ) from error
+        if not isinstance(found, dict):
+            raise RunError(f"{self.record_path}: must be a JSON object. Restore it, or train anew.")
+        return found
 
     @property
     def labels(self) -> LabelSpace:

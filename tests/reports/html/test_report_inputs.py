@@ -114,9 +114,9 @@ def test_coverage_is_the_mean_over_the_photos_with_the_tag():
         {"tags": ["cat"], "coverage": {"background": 0.9, "cat": 0.1}},
     ]
     assert index_coverage(rows) == {"cat": 0.3, "dog": 0.0}
-    assert index_coverage([{"tags": ["cat"], "coverage": {"foreground": 0.4}}]) == {
-        "foreground": 0.4
-    }
+    empty = {"tags": ["dog"], "coverage": {"background": 1.0}}
+    rows = [{"tags": ["cat"], "coverage": {"foreground": 0.4}}, empty, {**empty, "tags": []}]
+    assert index_coverage(rows, foreground=True) == {"foreground": 0.2}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ from wsss_tf.cli.main import main
 from wsss_tf.config import load_recipe
 from wsss_tf.data import open_dataset
 from wsss_tf.errors import DataError
+from wsss_tf.files import sha256
 from wsss_tf.reports.html import write_report
+from wsss_tf.reports.mask_quality import mask_quality
 from wsss_tf.training import RunFolder
 
 # What a page could load from elsewhere, by tag and attribute; a link within the page is none.
@@ -83,7 +85,7 @@ def test_a_finished_run_end_to_end(scored, parse):
     assert [p for p in report.problems if "not been measured" not in p] == []
     pictures = [image["alt"].split(":")[0] for image in page.named("img")]
     assert pictures.count("truth") == pictures.count("prediction") == 3
-    assert pictures.count("block 5") == pictures.count("fusion") == 2
+    assert pictures.count("block 5") == pictures.count("fusion") == 3  # Best, median, worst.
     assert {"CAMs", "fused map", "CRF", "mask"} <= set(pictures)
     for words in ("Best", "mIoU without CRF", "mIoU with CRF", "Masks, val", "40.0 to 60.0"):
         assert words in page.text
@@ -163,3 +165,28 @@ def test_a_mistyped_split_is_an_error_and_a_broken_record_a_message(run):
     result = CliRunner().invoke(main, ["report", str(run.path)])
     assert result.exit_code == 2
     assert "run.json: cannot be read" in result.output
+
+
+def test_measured_masks_are_in_the_report(scored, parse):
+    mask_quality(scored, photos=2)
+    report = write_report(scored)
+    assert report.problems == ()
+    captions = parse(report.path.read_text()).text
+    assert "Share of the photos that a tagged class takes" in captions
+
+
+def test_scores_of_an_earlier_checkpoint_are_made_anew(run, write_evaluation):
+    names, report = run.labels.names, run.stage("report")
+    ids = [photo.id for photo in open_dataset(run.recipe.data, root=run.data_root).photos["val"]]
+    write_evaluation(report, "evaluate_val_crf", names, ids, crf={}, checkpoint="0" * 64)
+    write_report(run)
+    scores = json.loads((report / "evaluate_val_crf.json").read_text())
+    assert scores["checkpoint"] == sha256(run.stage("segment") / "checkpoint.npz")
+
+
+def test_a_half_trained_network_is_no_finished_one(run):
+    recipe = run.path / "recipe.yaml"
+    recipe.write_text(re.sub(r"(segment:.*?steps:) 6", r"\1 60", recipe.read_text(), flags=re.S))
+    problems = write_report(RunFolder.existing(run.path)).problems
+    assert any(line.startswith("Not finished: segment.") for line in problems)
+    assert not (run.stage("report") / "evaluate_val_crf.json").exists()

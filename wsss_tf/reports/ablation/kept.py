@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wsss_tf.errors import WsssError
 from wsss_tf.files import read_jsonl, write_bytes
 from wsss_tf.metrics import Scoring, tallies_from_rows
 from wsss_tf.training import write_scores
@@ -51,8 +52,12 @@ def scores_path(folder: Path, name: str, of: Any) -> Path:
 
 
 def is_kept(path: Path) -> bool:
-    """Whether the scores of a `scores_path` are there: their rows are written last."""
-    return path.with_suffix(".jsonl").exists()
+    """Whether the scores of a `scores_path` are there, whole: others are found again."""
+    try:
+        read_scores(path).tallies()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, WsssError):
+        return False
+    return True
 
 
 def read_scores(path: Path) -> Scores:

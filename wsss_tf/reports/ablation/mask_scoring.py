@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import wsss_tf
 from wsss_tf.config import MasksSettings
 from wsss_tf.data import DataSet, Photo, truth_digest
 from wsss_tf.files import sha256
@@ -13,6 +14,7 @@ from wsss_tf.reports.ablation.plan import Plan
 from wsss_tf.reports.ablation.runs import set_up_run
 from wsss_tf.training import RunFolder, score_masks, score_masks_of_many, write_scores
 from wsss_tf.training.loop import CHECKPOINT
+from wsss_tf.training.run import weights_read
 
 
 def mask_scores(
@@ -61,6 +63,8 @@ def _path(plan: Plan, run: RunFolder, truth: str, settings: MasksSettings) -> Pa
     of = {
         "data": run.recipe.data.model_dump(mode="json"),
         "backbone": run.recipe.backbone.model_dump(mode="json"),
+        "weights": [sha256(path) for path in weights_read(run.recipe)],
+        "wsss_tf": wsss_tf.__version__,
         "masks": settings.model_dump(mode="json"),
         "cams": sha256(run.stage("localize") / CHECKPOINT) if multi_class else None,
         "truth": truth,

@@ -71,6 +71,8 @@ def plan_ablation(
     check_names("--tables", tables, TABLES)
     if setups is not None and "6" not in tables:
         raise ConfigError("--setups: are the rows of table 6, and --tables leaves it out.")
+    if mask_photos is not None and "4" not in tables:
+        raise ConfigError("--mask-photos: is of table 4, and --tables leaves it out.")
     base = load_recipe(recipe, overrides)
     if base.masks.kind != "multi_class":
         raise ConfigError(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+import wsss_tf
 from wsss_tf.config import recipe_digest
 from wsss_tf.data import DataSet, Photo, check_truth, open_dataset, truth_digest
 from wsss_tf.files import lock, sha256, write_json, write_text
@@ -19,6 +20,7 @@ from wsss_tf.reports.ablation.mask_scoring import mask_scores
 from wsss_tf.reports.ablation.plan import MASK_RUNS, Plan
 from wsss_tf.reports.ablation.published import SOURCE, is_comparable, published
 from wsss_tf.reports.ablation.runs import set_up_run
+from wsss_tf.reports.ablation.setups import SETUPS
 from wsss_tf.reports.ablation.tables import Row, csv_text
 from wsss_tf.reports.folders import require_room
 from wsss_tf.training import RunFolder, evaluate
@@ -51,9 +53,10 @@ def run_ablation(plan: Plan) -> list[Row]:
                 rows += _mask_rows(plan, table, dataset, photos[table])
         if "6" in plan.tables:
             rows += _network_rows(plan, dataset)
-        everything = _with_other_tables(plan, rows)
+        earlier, stages = _earlier(plan)
+        everything = _merged(earlier, rows)
         write_text(plan.out / "ablation.csv", csv_text(everything))
-        write_json(plan.out / "ablation.json", _summary(plan, dataset, everything))
+        write_json(plan.out / "ablation.json", _summary(plan, dataset, everything, stages))
     return rows
 
 
@@ -89,20 +92,24 @@ def _mask_rows(
 
 
 def _network_rows(plan: Plan, dataset: DataSet) -> Iterator[Row]:
-    before: dict[bool, tuple[str, Scores]] = {}
+    known: dict[tuple[str, bool], Scores] = {}
+    before = None
     for setup in plan.setups:
         run = set_up_run(plan, setup.name, "segment")
+        # The row that it adds a part to; the one before where that was not asked for.
+        reference = setup.over if (setup.over, False) in known else before
         for crf in (False, True)[: 2 if run.recipe.inference.crf else 1]:
             scores = _network_scores(plan, run, dataset, crf)
             ending = "none" if not crf else "regions" if setup.regions else "pairwise"
             yield Row(
                 **_figures(plan, "6", setup.name, ending, scores),
-                **_difference(before.get(crf), scores),
+                **_difference(reference, known.get((reference or "", crf)), scores),
                 title=setup.title,
                 settings="recipe",
                 field_of_view=run.recipe.segment.field_of_view,
             )
-            before[crf] = (setup.name, scores)
+            known[setup.name, crf] = scores
+        before = setup.name
 
 
 def _network_scores(plan: Plan, run: RunFolder, dataset: DataSet, crf: bool) -> Scores:
@@ -112,6 +119,7 @@ def _network_scores(plan: Plan, run: RunFolder, dataset: DataSet, crf: bool) -> 
         "checkpoint": sha256(run.stage("segment") / CHECKPOINT),
         "crf": crf,
         "truth": truth_digest(dataset, split),
+        "wsss_tf": wsss_tf.__version__,
     }
 
     def score():
@@ -137,11 +145,10 @@ def _figures(plan: Plan, table: str, name: str, crf: str, scores: Scores) -> dic
     }
 
 
-def _difference(before: tuple[str, Scores] | None, scores: Scores) -> dict[str, Any]:
-    """How much better than the set-up before, on the same photos."""
-    if before is None:
+def _difference(name: str | None, other: Scores | None, scores: Scores) -> dict[str, Any]:
+    """How much better than another set-up, on the same photos."""
+    if other is None:
         return {}
-    name, other = before
     interval = paired_bootstrap(other.tallies(), scores.tallies())
     return {
         "previous": name,
@@ -151,24 +158,47 @@ def _difference(before: tuple[str, Scores] | None, scores: Scores) -> dict[str, 
     }
 
 
-def _with_other_tables(plan: Plan, rows: list[Row]) -> list[Row]:
-    """`rows`, and those of tables that an earlier call with the same recipe was asked for."""
+def _earlier(plan: Plan) -> tuple[list[Row], dict[str, Any]]:
+    """Rows and stages that earlier calls with the same recipe left in ablation.json, if any."""
     try:
         earlier = json.loads((plan.out / "ablation.json").read_text(encoding="utf-8"))
-        same = earlier["recipe_sha256"] == recipe_digest(plan.base)
-        others = [Row(**row) for row in earlier["rows"] if row["table"] not in plan.tables]
+        if earlier["recipe_sha256"] != recipe_digest(plan.base):
+            return [], {}
+        rows = [Row(**row) for row in earlier["rows"]]
+        sorted(rows, key=_place)  # Raises for rows that no version writes.
+        return rows, dict(earlier["stages"])
     except (OSError, ValueError, KeyError, TypeError):  # None yet, or not of this version.
-        return rows
-    return sorted([*others, *rows], key=lambda row: row.table) if same else rows
+        return [], {}
 
 
-def _summary(plan: Plan, dataset: DataSet, rows: list[Row]) -> dict[str, Any]:
+def _merged(earlier: list[Row], rows: list[Row]) -> list[Row]:
+    """`rows`, and those of earlier calls that are not of the same figure, in the tables' order."""
+    new = {_figure(row) for row in rows}
+    kept = [row for row in earlier if _figure(row) not in new]
+    return sorted([*kept, *rows], key=_place)
+
+
+def _figure(row: Row) -> tuple[str, ...]:
+    return (row.table, row.name, row.settings, row.crf)
+
+
+def _place(row: Row) -> tuple[str, int]:
+    # Within a table rows stay in the order in which they come, set-ups in that of Table 6.
+    return (row.table, list(SETUPS).index(row.name) if row.table == "6" else 0)
+
+
+def _summary(
+    plan: Plan, dataset: DataSet, rows: list[Row], earlier: dict[str, Any]
+) -> dict[str, Any]:
     runs = {setup.name: RunFolder.existing(plan.out / "runs" / setup.name) for setup in plan.setups}
+    stages = {**earlier, **{name: run.record()["stages"] for name, run in runs.items()}}
     return {
         "kind": "ablation",
+        "wsss_tf": wsss_tf.__version__,
+        "seed": plan.base.seed,
         "recipe_sha256": recipe_digest(plan.base),
         "classes": list(dataset.labels.names),
         "published": SOURCE if is_comparable(plan.base.data) else None,
-        "stages": {name: run.record()["stages"] for name, run in runs.items()},
+        "stages": {name: stages[name] for name in SETUPS if name in stages},
         "rows": [dataclasses.asdict(row) for row in rows],
     }

@@ -29,6 +29,7 @@ class SetUp:
         regions: whether the CRFs, of masks and at the end, have the region term.
         field_of_view: of the segmentation network, "small" or "large".
         names_view: whether the field of view is what the set-up is about.
+        over: name of the set-up that this one adds a part to; its gain is told over that.
     """
 
     name: str
@@ -37,17 +38,26 @@ class SetUp:
     regions: bool = False
     field_of_view: str = "small"
     names_view: bool = False
+    over: str | None = None
 
 
 _ALL = (
     SetUp("tags", "tags only", TAGS),
-    SetUp("foreground", "foreground", FOREGROUND),
-    SetUp("foreground_regions", "foreground + regions", FOREGROUND, True),
-    SetUp("localization", "localization", _CAM_ALONE),
-    SetUp("localization_regions", "localization + regions", _CAM_ALONE, True),
-    SetUp("fusion", "localization + fusion"),
-    SetUp("fusion_regions_small", "loc. + fusion + regions", (), True, "small", True),
-    SetUp("fusion_regions_large", "loc. + fusion + regions", (), True, "large", True),
+    SetUp("foreground", "foreground", FOREGROUND, over="tags"),
+    SetUp("foreground_regions", "foreground + regions", FOREGROUND, True, over="foreground"),
+    SetUp("localization", "localization", _CAM_ALONE, over="tags"),
+    SetUp("localization_regions", "localization + regions", _CAM_ALONE, True, over="localization"),
+    SetUp("fusion", "localization + fusion", over="localization"),
+    SetUp("fusion_regions_small", "loc. + fusion + regions", (), True, "small", True, "fusion"),
+    SetUp(
+        "fusion_regions_large",
+        "loc. + fusion + regions",
+        (),
+        True,
+        "large",
+        True,
+        "fusion_regions_small",
+    ),
 )
 SETUPS = {setup.name: setup for setup in _ALL}
 

@@ -96,7 +96,7 @@ def _networks(rows: Sequence[Row]) -> list[list[str]]:
     sharp = any(row.crf != "none" for row in rows)
     published = any(row.published is not None for row in rows)
     heading = ["set-up", "view", *["no CRF"] * sharp, "with CRF" if sharp else "no CRF", ""]
-    lines = [[*heading, "gain", "", *["published"] * published]]
+    lines = [[*heading, "gain", "", "over", *["published"] * published]]
     for name in dict.fromkeys(row.name for row in rows):
         own = [row for row in rows if row.name == name]
         plain, best = own[0], own[-1]
@@ -109,6 +109,7 @@ def _networks(rows: Sequence[Row]) -> list[list[str]]:
                 _interval(best.low, best.high),
                 _per_cent(best.difference, sign="+"),
                 _interval(best.difference_low, best.difference_high, sign="+"),
+                best.previous or "",
                 *[_per_cent(best.published)] * published,
             ]
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,16 +97,6 @@ def _audited(run: RunFolder, dataset: DataSet) -> str:
         return str(audit(run, dataset))
     except WsssError as error:
         return f"The audit could not be made: {error}"
-
-
-def unfinished(run: RunFolder, stages: Iterable[str]) -> list[str]:
-    """Those of `stages` that left no result in the run's folder, in order."""
-    results = {"masks": "index.jsonl"}
-    return [
-        name
-        for name in stages
-        if not (run.stage(name) / results.get(name, "checkpoint.npz")).is_file()
-    ]
 
 
 def duration(seconds: float) -> str:

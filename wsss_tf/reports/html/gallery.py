@@ -12,7 +12,7 @@ from wsss_tf.reports.html.pictures import Strip
 from wsss_tf.reports.html.scores import WITH, Scores
 from wsss_tf.training import RunFolder
 
-BLOCK_ROWS = 2
+BLOCK_ROWS = 3
 
 
 @dataclass
@@ -66,6 +66,7 @@ def draw_gallery(
 
 
 def _for_blocks(chosen: Sequence[Chosen]) -> list[Chosen]:
-    """The first and the last photo that has a tag: of scored ones the best and the worst."""
+    """First, middle and last photo that has a tag: of scored ones best, median and worst."""
     tagged = [one for one in chosen if one.photo.tags]
-    return tagged if len(tagged) <= BLOCK_ROWS else [tagged[0], tagged[-1]]
+    places = {round(row * (len(tagged) - 1) / (BLOCK_ROWS - 1)) for row in range(BLOCK_ROWS)}
+    return [tagged[place] for place in sorted(places)] if tagged else []

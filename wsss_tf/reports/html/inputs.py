@@ -47,10 +47,12 @@ class Evaluation(Part):
 
     Attributes:
         confusion: pixels, truth by row and prediction by column.
+        checkpoint: SHA-256 of the network's; None in files of earlier versions, and of masks.
     """
 
     split: str
     photos: int
+    checkpoint: str | None = None
     crf: dict[str, Any] | None = None
     scales: list[float] = [1.0]
     flip: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from wsss_tf.data import DataSet
 from wsss_tf.errors import WsssError
 from wsss_tf.files import write_text
 from wsss_tf.reports.html.ablation import read_ablation
-from wsss_tf.reports.html.facts import run_facts, unfinished
+from wsss_tf.reports.html.facts import run_facts
 from wsss_tf.reports.html.figures import charts
 from wsss_tf.reports.html.gallery import Gallery, draw_gallery
 from wsss_tf.reports.html.quality import Quality, read_quality
@@ -73,7 +74,11 @@ def write_report(
     problems: list[str] = []
     dataset = _opened(run, split, problems)
     split = split or run.recipe.data.eval_split
-    missing = unfinished(run, [stage.name for stage in stages_of(run.recipe)])
+    missing = [
+        stage.name
+        for stage in stages_of(run.recipe)
+        if not _try(f"Stage {stage.name}", problems, partial(stage.is_done, run))
+    ]
     if missing:
         command = "wsss-tf train RUN/recipe.yaml --out RUN"
         problems.append(f"Not finished: {', '.join(missing)}. Go on with: {command}")

@@ -43,7 +43,8 @@ def read_quality(run: RunFolder) -> Quality:
     try:
         content = read_json(report / "mask_quality.json", again=AGAIN)
         if content is None:
-            found.coverage = index_coverage(read_jsonl(run.stage("masks") / "index.jsonl"))
+            rows = read_jsonl(run.stage("masks") / "index.jsonl")
+            found.coverage = index_coverage(rows, foreground=run.recipe.masks.kind == "foreground")
             found.problems.append(f"The masks have not been measured. Do so: {AGAIN}")
             return found
         found.coverage = _means(content)
@@ -62,17 +63,17 @@ def read_quality(run: RunFolder) -> Quality:
     return found
 
 
-def index_coverage(rows: list[dict[str, Any]]) -> dict[str, float]:
+def index_coverage(rows: list[dict[str, Any]], *, foreground: bool = False) -> dict[str, float]:
     """Mean share of the photos tagged with a class that the class has in their masks, by name.
 
     Args:
-        rows: of masks/index.jsonl: {"id", "tags", "coverage": {class: share}}. In foreground masks
-            the class is "foreground", for whatever tag.
+        rows: of masks/index.jsonl: {"id", "tags", "coverage": {class: share}}.
+        foreground: whether the masks have one class, "foreground", for whatever tag.
     """
     shares: dict[str, list[float]] = {}
     for row in rows:
         covered = row["coverage"]
-        names = ["foreground"] if "foreground" in covered else list(row["tags"])
+        names = ["foreground"] * bool(row["tags"]) if foreground else list(row["tags"])
         for name in names:
             shares.setdefault(name, []).append(float(covered.get(name, 0.0)))
     return {name: sum(values) / len(values) for name, values in sorted(shares.items())}
@@ -119,7 +120,7 @@ def _summary(one: Mapping[str, Any]) -> str:
 
 
 def _table(content: Mapping[str, Any], coverage: Mapping[str, float]) -> Table:
-    painted = colours(["background", *map(str, content["classes"])])
+    painted = colours(["background", *map(str, content["coverage"])])
     rows = []
     for name, one in content["coverage"].items():
         mean = coverage.get(name)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wsss_tf.data import DataSet
 from wsss_tf.errors import RunError
+from wsss_tf.files import sha256
 from wsss_tf.reports.html.inputs import (
     Evaluation,
     PhotoScore,
@@ -14,6 +15,7 @@ from wsss_tf.reports.html.inputs import (
     read_photo_scores,
 )
 from wsss_tf.training import RunFolder, evaluate, write_scores
+from wsss_tf.training.loop import CHECKPOINT
 
 WITHOUT, WITH = "without CRF", "with CRF"
 ENDINGS = {WITHOUT: "", WITH: "_crf"}
@@ -42,13 +44,16 @@ class Scores:
 
 
 def read_scores(run: RunFolder, split: str) -> Scores:
-    """The evaluations in RUN/report; a damaged one becomes one of the problems."""
+    """The evaluations in RUN/report, but for those of an earlier checkpoint.
+
+    A damaged one becomes one of the problems.
+    """
     found = Scores(split)
     folder = run.stage("report")
     for name, ending in ENDINGS.items():
         again = evaluate_command(split, FLAGS[name])
         one = _read(folder / f"evaluate_{split}{ending}.json", again, found.problems)
-        if one is not None:
+        if one is not None and _is_of_now(run, one):
             found.predictions[name] = one
     for path in sorted(folder.glob("masks_*.json")):
         of = path.stem.removeprefix("masks_")
@@ -79,6 +84,12 @@ def evaluate_command(split: str, flag: str = "") -> str:
 def has_truth(dataset: DataSet, split: str) -> bool:
     """Whether any photo of the split has a mask to score with; none is opened."""
     return any(path.is_file() for path in dataset.truth(split).values())
+
+
+def _is_of_now(run: RunFolder, one: Evaluation) -> bool:
+    """Whether an evaluation is of the network that the run has, as far as it says."""
+    checkpoint = run.stage("segment") / CHECKPOINT
+    return one.checkpoint is None or (checkpoint.is_file() and sha256(checkpoint) == one.checkpoint)
 
 
 def _add_photos(run: RunFolder, found: Scores) -> None:
