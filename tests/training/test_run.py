@@ -88,7 +88,7 @@ def test_other_supervisions_need_fewer_stages(
 
 @pytest.mark.parametrize(
     ("changes", "names"),
-    [(TAGS, ["localize", "segment"]), (FOREGROUND, ["localize", "masks", "segment"])],
+    [(TAGS, ["localize", "segment"]), (FOREGROUND, ["masks", "localize", "segment"])],
     ids=["tags", "foreground"],
 )
 def test_a_network_may_start_from_the_cam_network(

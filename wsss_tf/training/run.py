@@ -36,10 +36,12 @@ SEGMENT = Stage("segment", segment, is_segmented)
 
 
 def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
-    """The stages that `recipe` needs: CAMs for multi-class masks or for a start from them."""
-    kind = recipe.masks.kind
-    cams = kind == "multi_class" or recipe.segment.start == "localize"
-    return (*(LOCALIZE,) * cams, *(MASKS,) * (kind != "none"), SEGMENT)
+    """The stages that `recipe` needs, each as late as it can be: only class masks wait for CAMs."""
+    before = {"none": (), "foreground": (MASKS,), "multi_class": (LOCALIZE, MASKS)}
+    needed = before[recipe.masks.kind]
+    if recipe.segment.start == "localize" and LOCALIZE not in needed:
+        needed = (*needed, LOCALIZE)
+    return (*needed, SEGMENT)
 
 
 def run_stages(
