@@ -93,13 +93,13 @@ def _mask_rows(
 
 def _network_rows(plan: Plan, dataset: DataSet) -> Iterator[Row]:
     known: dict[tuple[str, bool], Scores] = {}
-    before = None
+    before, truth = None, truth_digest(dataset, plan.base.data.eval_split)
     for setup in plan.setups:
         run = set_up_run(plan, setup.name, "segment")
         # The row that it adds a part to; the one before where that was not asked for.
         reference = setup.over if (setup.over, False) in known else before
         for crf in (False, True)[: 2 if run.recipe.inference.crf else 1]:
-            scores = _network_scores(plan, run, dataset, crf)
+            scores = _network_scores(plan, run, dataset, crf, truth=truth)
             ending = "none" if not crf else "regions" if setup.regions else "pairwise"
             yield Row(
                 **_figures(plan, "6", setup.name, ending, scores),
@@ -112,13 +112,15 @@ def _network_rows(plan: Plan, dataset: DataSet) -> Iterator[Row]:
         before = setup.name
 
 
-def _network_scores(plan: Plan, run: RunFolder, dataset: DataSet, crf: bool) -> Scores:
+def _network_scores(
+    plan: Plan, run: RunFolder, dataset: DataSet, crf: bool, *, truth: str
+) -> Scores:
     split = run.recipe.data.eval_split
     of = {
         "recipe": recipe_digest(run.recipe),
         "checkpoint": sha256(run.stage("segment") / CHECKPOINT),
         "crf": crf,
-        "truth": truth_digest(dataset, split),
+        "truth": truth,
         "wsss_tf": wsss_tf.__version__,
     }
 
