@@ -150,7 +150,7 @@ def _provenance(about: Contract, run: RunFolder) -> str:
         f"- Data: source `{data.source}`, split `{data.train_split}`; seed {run.recipe.seed}.",
         f"- Weights: SHA-256 `{about['weights_sha256']}` of the run's segment/checkpoint.npz.",
         f"- Recipe: SHA-256 `{about['recipe_sha256']}` of its canonical JSON.",
-        *_scores(run),
+        *_scores(run, about["weights_sha256"]),
         "",
         "bundle.json has the digest of every file. Tags are all that it was taught: outlines and "
         "small objects are its weak side, and what it was not shown it calls by another name.",
@@ -158,14 +158,16 @@ def _provenance(about: Contract, run: RunFolder) -> str:
     return "\n".join(lines)
 
 
-def _scores(run: RunFolder) -> list[str]:
-    """A line for each of the run's own scores, where `wsss-tf evaluate` has made some."""
+def _scores(run: RunFolder, weights: str) -> list[str]:
+    """A line for each of the run's own scores, where `wsss-tf evaluate` has made some of these."""
     lines = []
     for ending in ("", "_crf"):
         path = run.stage("report") / f"evaluate_{run.recipe.data.eval_split}{ending}.json"
         if not path.is_file():
             continue
         found = _json(path)
+        if found.get("checkpoint", weights) != weights:
+            continue  # Of a network that was trained further since.
         words = "with its CRF" if ending else "without a CRF"
         lines.append(
             f"- mIoU on `{found['split']}`, {found['photos']} photos, {words}: "

@@ -11,8 +11,9 @@ import pytest
 import wsss_tf
 from wsss_tf.config import CrfSettings, RegionSettings, recipe_digest
 from wsss_tf.export.bundle import export_bundle
+from wsss_tf.export.card import model_card
 from wsss_tf.export.contract import Parts
-from wsss_tf.files import sha256
+from wsss_tf.files import sha256, write_json
 from wsss_tf.training import RunFolder
 
 pytestmark = pytest.mark.slow  # Making the bundle takes a minute.
@@ -142,3 +143,12 @@ def test_views_and_regions_of_the_recipe_are_in_the_onnx_files(lively_run, tmp_p
     assert "at scales 0.75, 1 and mirrored" in card
     assert "regions` int32" in card
     assert "serving_default" not in card
+
+
+@pytest.mark.parametrize("of_now", [True, False])
+def test_the_card_has_scores_of_this_network_alone(about, lively_run, tmp_path, of_now):
+    run = RunFolder(tmp_path, lively_run.recipe)
+    checkpoint = about["weights_sha256"] if of_now else "0" * 64
+    scores = {"split": "val", "photos": 3, "miou": 0.5, "checkpoint": checkpoint}
+    write_json(run.stage("report") / "evaluate_val.json", scores)
+    assert ("3 photos, without a CRF: 50.0" in model_card(about, run)) == of_now
