@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import random
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,23 @@ def _interruptible() -> Iterator[None]:
 def repository() -> Path:
     """Root of the checkout."""
     return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def without_root() -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """A context that gives up root's right to write everywhere, for as long as it lasts."""
+
+    @contextlib.contextmanager
+    def given_up() -> Iterator[None]:
+        nobody, user = 65534, os.geteuid()
+        if user == 0:
+            os.seteuid(nobody)
+        try:
+            yield
+        finally:
+            os.seteuid(user)
+
+    return given_up
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import signal
@@ -78,19 +77,7 @@ def test_killed_writer_keeps_the_old_content(tmp_path):
         assert sorted(os.listdir(tmp_path)) == [".lock", "file"]
 
 
-@contextlib.contextmanager
-def without_root():
-    """Gives up root's right to write everywhere, for as long as the block lasts."""
-    nobody, user = 65534, os.geteuid()
-    if user == 0:
-        os.seteuid(nobody)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
-
-
-def test_read_only_folder():
+def test_read_only_folder(without_root):
     folder = Path(tempfile.mkdtemp())  # Unlike tmp_path, not below a folder that only we may enter.
     folder.chmod(0o555)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import signal
@@ -114,19 +113,7 @@ def test_two_writers_of_one_folder_do_not_meet(tmp_path):
     assert names(out) == ["first"]
 
 
-@contextlib.contextmanager
-def without_root():
-    """Gives up root's right to write everywhere, for as long as the block lasts."""
-    nobody, user = 65534, os.geteuid()
-    if user == 0:
-        os.seteuid(nobody)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
-
-
-def test_a_place_that_is_read_only():
+def test_a_place_that_is_read_only(without_root):
     parent = Path(tempfile.mkdtemp())  # Unlike tmp_path, not below a folder only we may enter.
     parent.chmod(0o555)
     try:
