@@ -12,7 +12,7 @@ _OPTIONS = (
     click.option(
         "--regions/--no-regions",
         default=None,
-        help="With --crf: insist that it has its region term, or none.",
+        help="With --crf: with its region term, or without.  [default: where it has one]",
     ),
     click.option(
         "--tile",

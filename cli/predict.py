@@ -68,7 +68,7 @@ def predict(
     if (model / _BUNDLE_FILE).is_file():
         _refuse(predictor, ("scales", "flip"), "a run, which a bundle's export has settled")
         chosen = {**serving, "crf": bool(predictor["crf"])}
-        _from_bundle(model, photos, out, with_overlay, chosen)
+        _from_bundle(model, photos, out, with_overlay, chosen, asked=predictor["crf"] is not None)
     else:
         _refuse(serving, tuple(serving), "a bundle")
         _from_run(model, photos, out, with_overlay, predictor)
@@ -111,6 +111,8 @@ def _from_bundle(
     out: Path,
     with_overlay: bool,
     options: dict[str, Any],
+    *,
+    asked: bool,
 ) -> None:
     import contextlib
     import time
@@ -127,6 +129,9 @@ def _from_bundle(
         segmenter = Segmenter(bundle, **options)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    crf = segmenter.bundle.contract.crf
+    if crf and crf.by_default and not asked:
+        click.echo("Without the CRF that the run's recipe ends with: --crf adds it.", err=True)
     kept = failed = 0
     started = time.perf_counter()
     with (

@@ -17,8 +17,15 @@ from wsss_tf.crf.low_resolution import dense_mean_field
 from wsss_tf.crf.settings import CrfSettings
 from wsss_tf.crf.unary import unary_energies
 from wsss_tf.errors import RunError
+from wsss_tf.export.onnx_model import name_axes
 from wsss_tf.files import write_bytes
 
+_AXES = {
+    "photo": ("height", "width", None),
+    "probabilities": ("height", "width", "labels"),
+    "regions": ("layers", "height", "width"),
+    "refined": ("height", "width", "labels"),
+}
 _TOLERANCE = 1e-3
 _CHECKED_SIZE = (45, 61)
 
@@ -35,9 +42,9 @@ def export_crf(
     """Writes mode `dense` of a CRF as an ONNX file that runs without TensorFlow.
 
     Inputs are `photo` uint8 [height, width, 3], `probabilities` float [height, width, labels] in
-    0..1 and, with regions, `regions` int32 [layers, height, width], ids of at least 0. The output
-    is `refined`, float [height, width, labels], which sums to 1 over the labels. All sizes are
-    free. No operator adds to one place from several threads, so threads do not change the result.
+    0..1 and, with regions, `regions` int32 [layers, height, width], ids of at least 0; no layers
+    leave the term out. The output is `refined`, float [height, width, labels], which sums to 1 over
+    the labels. All sizes are free. No operator adds to one place from several threads, so threads do not change the result.
 
     Before the file is written it runs in onnxruntime on a small photo, against TensorFlow.
 
@@ -58,6 +65,7 @@ def export_crf(
     signature = _signature(regions)
     model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=opset)
     onnx.helper.set_model_props(model, dict(metadata or {}))
+    name_axes([*model.graph.input, *model.graph.output], _AXES)
     content = model.SerializeToString()
     _check(path, content, function, regions)
     write_bytes(path, content)

@@ -48,14 +48,20 @@ def onnx_form(path: Path, kind: str) -> Form:
 
 
 def onnx_crf_form(network: Path, crf: Path, regions: FindRegions | None) -> Form:
-    """The ONNX model with the CRF's own file after it; for photos that need no reducing."""
+    """The ONNX model with the CRF's own file after it; for photos that need no reducing.
+
+    Without `regions` a file that takes them is given no layer, which leaves their term out.
+    """
     first, second = _session(network), _session(crf)
+    takes_regions = "regions" in {each.name for each in second.get_inputs()}
 
     def answer(sample: Sample) -> Found:
         (before,) = first.run(["probabilities"], {"pixels": sample.pixels[None]})
         given = {"photo": sample.pixels, "probabilities": before[0]}
         if regions:
             given["regions"] = regions(sample.pixels)
+        elif takes_regions:
+            given["regions"] = np.zeros((0, *sample.pixels.shape[:2]), np.int32)
         (found,) = second.run(["refined"], given)
         return found.argmax(axis=-1).astype(np.uint8), found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import onnx
 import tensorflow as tf
@@ -45,7 +45,7 @@ def onnx_model(inference: Inference, *, metadata: Mapping[str, str]) -> onnx.Mod
     model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
     # Sizes that the converter has guessed would only stand in the way of the names below.
     del model.graph.value_info[:]
-    _name_axes([*model.graph.input, *model.graph.output])
+    name_axes([*model.graph.input, *model.graph.output], _AXES)
     add_metadata(model, metadata)
     model.graph.name = "wsss_tf_segmentation"
     onnx.checker.check_model(model)
@@ -57,9 +57,17 @@ def add_metadata(model: onnx.ModelProto, metadata: Mapping[str, str]) -> None:
     onnx.helper.set_model_props(model, dict(metadata))
 
 
-def _name_axes(values: Iterable[onnx.ValueInfoProto]) -> None:
+def name_axes(
+    values: Iterable[onnx.ValueInfoProto], names: Mapping[str, Sequence[str | None]]
+) -> None:
+    """Names the free axes of inputs and outputs.
+
+    Args:
+        values: of a graph.
+        names: for each value, by its name, what each axis is called; None for a fixed one.
+    """
     for value in values:
         axes = value.type.tensor_type.shape.dim
-        for axis, name in zip(axes, _AXES[value.name], strict=True):
+        for axis, name in zip(axes, names[value.name], strict=True):
             if name:
                 axis.dim_param = name

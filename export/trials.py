@@ -52,10 +52,13 @@ def all_compared(
         regional = crf.model_copy(update={"regions": crf.regions or RegionSettings()})
         trials.add([saved_regions_form(loaded, _regions(run, regional))], regional)
     if crf and parts.onnx:
-        dense = crf.model_copy(update={"mode": "dense"})
-        regions = _regions(run, dense) if dense.regions else None
         network = folder / parts.models["fp32"]
-        trials.add([onnx_crf_form(network, folder / CRF_FILE, regions)], dense, reduced=True)
+        dense = crf.model_copy(update={"mode": "dense"})
+        pairwise = dense.model_copy(update={"regions": None})
+        trials.add([onnx_crf_form(network, folder / CRF_FILE, None)], pairwise, reduced=True)
+        if dense.regions:
+            regions = _regions(run, dense)
+            trials.add([onnx_crf_form(network, folder / CRF_FILE, regions)], dense, reduced=True)
     return trials.rows
 
 

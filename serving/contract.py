@@ -47,6 +47,8 @@ class CrfContract(_Section):
     """Whether it takes regions."""
     region_settings: dict[str, Any] | None = None
     """Arguments of `regions.RegionMethod`; None is its own choice."""
+    by_default: bool = False
+    """Whether the run's recipe ends with it."""
     max_side: Side
     """It works on photos reduced to this longer side."""
     settings: dict[str, Any]

@@ -19,7 +19,7 @@ class SegmenterOptions:
         provider: "cpu", "cuda" or "tensorrt", where the network and the CRF run.
         precision: "fp32", "fp16" or "int8", of those that the bundle has.
         crf: whether the bundle's CRF sharpens outlines.
-        regions: whether the CRF has its region term; None does as the bundle's has.
+        regions: whether the CRF has its region term; None: where the bundle's has one.
         tile: side of the tiles, in pixels, in which photos are looked at in full; None reduces
             those above the bundle's `max_side` instead.
         overlap: of tiles, as `Tiling` takes it.

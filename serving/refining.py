@@ -13,6 +13,8 @@ from wsss_tf.serving.bundle import Bundle
 from wsss_tf.serving.providers import open_session
 from wsss_tf.serving.resizing import averaged, resized, size_within
 
+_FindRegions = Callable[[NDArray[np.uint8], tuple[int, int]], NDArray[np.int32]]
+
 
 class Refiner:
     """The CRF of a bundle.
@@ -20,13 +22,13 @@ class Refiner:
     Args:
         bundle: an open one.
         provider, threads: as `open_session` takes them.
-        regions: whether its region term is wanted; None does as the file has it.
+        regions: whether its region term is wanted; None: where the file has one.
 
     Attributes:
         side: the longer side on which it works, at most.
 
     Raises:
-        ValueError: the bundle has no CRF, or one with or without regions where the other is wanted.
+        ValueError: the bundle has no CRF, or one without regions where they are wanted.
         BundleError, WsssError: as `open_session`; regions need the extra [regions].
     """
 
@@ -39,15 +41,17 @@ class Refiner:
                 f"`crf` must be False for the bundle {bundle.folder}, which has no CRF. "
                 "Received: crf=True. Export it with one."
             )
-        if regions is not None and regions != about.regions:
-            has = "takes" if about.regions else "takes no"
+        if regions and not about.regions:
             raise ValueError(
-                f"`regions` must be {about.regions} or None: the CRF of the bundle {bundle.folder} "
-                f"{has} regions. Received: regions={regions}. Leave it out, or export another CRF."
+                f"`regions` must be False or None: the CRF of the bundle {bundle.folder} takes no "
+                "regions. Received: regions=True. Leave it out, or export a CRF that takes them."
             )
         self.side = about.max_side
         self.name = str(bundle.folder / about.file)
-        self._layers = _region_finder(about.region_settings or {}) if about.regions else None
+        self._layers: _FindRegions | None = None
+        if about.regions:
+            wanted = regions is not False
+            self._layers = _region_finder(about.region_settings or {}) if wanted else _no_layers
         self._session = open_session(
             bundle.onnx(about.file), provider=provider, threads=threads, name=self.name
         )
@@ -96,7 +100,12 @@ class Refiner:
             )
 
 
-def _region_finder(settings: dict[str, Any]) -> Callable[..., NDArray[np.int32]]:
+def _no_layers(photo: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.int32]:
+    """No regions at all, which leave the term out."""
+    return np.zeros((0, *size), np.int32)
+
+
+def _region_finder(settings: dict[str, Any]) -> _FindRegions:
     try:
         from wsss_tf.regions import RegionMethod
     except ImportError as error:

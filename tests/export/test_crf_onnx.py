@@ -48,6 +48,27 @@ def inputs_of(size, labels, regions):
     return inputs
 
 
+def test_axes_are_named(exported):
+    path, regions = exported
+    ours = session(str(path))
+    found = {each.name: each.shape for each in [*ours.get_inputs(), *ours.get_outputs()]}
+    grid = {"regions": ["layers", "height", "width"]} if regions else {}
+    labels = ["height", "width", "labels"]
+    assert found == {
+        "photo": ["height", "width", 3], "probabilities": labels, "refined": labels, **grid
+    }  # fmt: skip
+
+
+def test_no_layers_leave_the_region_term_out(exported):
+    path, regions = exported
+    inputs = inputs_of((24, 31), 4, False)
+    none = {"regions": np.zeros((0, 24, 31), np.int32)} if regions else {}
+    (found,) = session(str(path)).run(["refined"], {**inputs, **none})
+    unary = unary_energies(inputs["probabilities"])
+    expected = dense_mean_field(inputs["photo"], unary, SETTINGS)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
 @pytest.mark.parametrize(("size", "labels"), [((1, 1), 2), ((1, 30), 3), ((40, 33), 5)])
 def test_gives_what_tensorflow_gives(exported, size, labels):
     path, regions = exported

@@ -108,7 +108,7 @@ def brightness_model() -> bytes:
 
 
 def crf_model(regions: bool) -> bytes:
-    """A CRF that moves every class on by one; where region 0 of the first layer is, by two."""
+    """A CRF that moves every class on by one; in regions of other ids than 0, by two."""
     node = helper.make_node
     inputs = [
         value("photo", TensorProto.UINT8, "height", "width", 3),
@@ -118,11 +118,11 @@ def crf_model(regions: bool) -> bytes:
     if regions:
         inputs.append(value("regions", TensorProto.INT32, "layers", "height", "width"))
         nodes += [
-            node("Gather", ["regions", "nought"], ["layer"], axis=0),
-            node("Cast", ["layer"], ["others"], to=TensorProto.BOOL),
+            node("ReduceSum", ["regions", "first"], ["ids"], keepdims=0),
+            node("Cast", ["ids"], ["others"], to=TensorProto.BOOL),
             node("Unsqueeze", ["others", "last"], ["mask"]),
             node("Gather", ["probabilities", "twice"], ["further"], axis=2),
-            node("Where", ["mask", "moved", "further"], ["refined"]),
+            node("Where", ["mask", "further", "moved"], ["refined"]),
         ]
     else:
         nodes[0].output[0] = "refined"
@@ -132,7 +132,7 @@ def crf_model(regions: bool) -> bytes:
         [value("refined", TensorProto.FLOAT, "height", "width", "labels")],
         [
             tensor("once", [2, 0, 1], np.int64), tensor("twice", [1, 2, 0], np.int64),
-            tensor("nought", 0, np.int64), tensor("last", [-1], np.int64),
+            tensor("first", [0], np.int64), tensor("last", [-1], np.int64),
         ],
     )  # fmt: skip
 

@@ -50,6 +50,17 @@ def test_a_bad_photo_is_told_and_the_status_is_3(bundle, photos, tmp_path):
     assert [row["status"] for row in rows] == ["error", "ok", "error"]
 
 
+@pytest.mark.parametrize(
+    ("options", "told"), [((), True), (("--crf",), False), (("--no-crf",), False)]
+)
+def test_a_crf_of_the_recipe_that_is_left_out_is_told(tiny, photos, tmp_path, options, told):
+    bundle = tiny.write_bundle(tmp_path / "crf", crf=tiny.crf_model(False))
+    tiny.edit(bundle, lambda about: about["crf"].update(by_default=True))
+    result = invoke("predict", bundle, photos / "p4.png", "--out", tmp_path / "o", *options)
+    assert result.exit_code == 0, result.output
+    assert ("--crf adds it" in result.stderr) == told
+
+
 def test_the_crf_and_tiles_are_asked_for(tiny, photos, tmp_path):
     bundle = tiny.write_bundle(tmp_path / "crf", crf=tiny.crf_model(False))
     for options, moved in (((), 0), (("--crf",), 1), (("--no-crf", "--tile", 64), 0)):

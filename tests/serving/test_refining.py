@@ -55,7 +55,7 @@ def test_regions_are_found_and_given(tiny, with_regions, monkeypatch):
     monkeypatch.setattr(RegionMethod, "layers", left_and_right)
     photo = tiny.noise(20, 30)
     (found,) = Segmenter(with_regions, crf=True)([photo])
-    moved = np.where(np.arange(30) < 15, 2, 1)  # See `crf_model`.
+    moved = np.where(np.arange(30) < 15, 1, 2)  # See `crf_model`.
     np.testing.assert_array_equal(found.labels, (tiny.expected(photo) + moved) % 3)
 
 
@@ -66,11 +66,17 @@ def test_real_regions_fit_the_crf(tiny, with_regions):
     assert found.labels.shape == photo.shape[:2]
 
 
-@pytest.mark.parametrize("wanted", [True, False])
-def test_regions_are_as_the_bundle_has_them(with_crf, with_regions, wanted):
-    folder = with_crf if wanted else with_regions
-    with pytest.raises(ValueError, match=f"`regions` must be {not wanted} or None"):
-        Segmenter(folder, crf=True, regions=wanted)
+def test_regions_can_be_left_out(tiny, with_regions, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wsss_tf.regions", None)  # No packages are needed for none.
+    photo = tiny.noise(20, 30)
+    (found,) = Segmenter(with_regions, crf=True, regions=False)([photo])
+    np.testing.assert_array_equal(found.labels, (tiny.expected(photo) + 1) % 3)
+
+
+def test_regions_that_the_crf_does_not_take_are_refused(tiny, with_crf):
+    with pytest.raises(ValueError, match="`regions` must be False or None"):
+        Segmenter(with_crf, crf=True, regions=True)
+    assert Segmenter(with_crf, crf=True, regions=False)
 
 
 def test_missing_packages_are_named(with_regions, monkeypatch):
