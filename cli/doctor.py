@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
 
@@ -95,11 +96,18 @@ def _onnx() -> list[str]:
     for provider in onnxruntime.get_available_providers():
         if provider == "AzureExecutionProvider":  # A remote service, not a device.
             continue
-        session = onnxruntime.InferenceSession(_IDENTITY, providers=[provider])
-        loaded = provider in session.get_providers()
+        loaded = _loads(onnxruntime, provider)
         name = provider.removesuffix("ExecutionProvider")
         names.append(name if loaded else f"{name} (built in, but does not load here)")
     return names
+
+
+def _loads(onnxruntime: Any, provider: str) -> bool:
+    try:
+        session = onnxruntime.InferenceSession(_IDENTITY, providers=[provider], enable_fallback=0)
+    except Exception:  # noqa: BLE001 (onnxruntime's errors have no base of their own)
+        return False
+    return provider in session.get_providers()
 
 
 def _commands() -> list[tuple[str, str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections import Counter
 from typing import Any
 
@@ -25,6 +26,8 @@ _OPTIONS: dict[str, dict[str, str]] = {
 }
 _GET_CPU = 'pip install "wsss-tf[onnx-cpu]"'
 _GET_GPU = 'pip uninstall onnxruntime, then pip install "wsss-tf[onnx-gpu]"'
+# What onnxruntime raises for a file that is no model of its kind, on any device.
+_ABOUT_THE_FILE = ("InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NotImplemented")
 _HEAVY = ("Conv", "FusedConv", "ConvTranspose", "QLinearConv", "ConvInteger", "MatMul", "Gemm")
 
 
@@ -64,13 +67,13 @@ def open_session(content: bytes, *, provider: str, threads: int, name: str) -> A
             content,
             _options(runtime, threads),
             providers=[(each, _OPTIONS.get(each, {})) for each in chain],
+            enable_fallback=0,  # Neither here nor when it runs.
         )
     except Exception as error:  # onnxruntime's errors have no base of their own.
-        text = str(error).splitlines()[0]
-        if provider != "cpu" and "ExecutionProvider" in text:
+        text = _reason(error)
+        if provider != "cpu" and type(error).__name__ not in _ABOUT_THE_FILE:
             raise _unusable(provider, text) from error
         raise BundleError(f"{name}: onnxruntime cannot load it: {text}") from error
-    session.disable_fallback()
     _check_used(session, provider, chain[0])
     return session
 
@@ -121,9 +124,19 @@ def _check_used(session: Any, provider: str, wanted: str) -> None:
         raise _unusable(provider, f"onnxruntime gave its work to {', '.join(work)} instead")
 
 
+def _reason(error: Exception) -> str:
+    """One line of an error of onnxruntime, without the C++ function that it comes from."""
+    text = " ".join(str(error).split())
+    failure = re.search(r"(CUDA|CUDNN|CUBLAS) failure \d+: [^;]+", text)
+    told = failure[0] if failure else re.sub(r"^.*? [\w:~]+\([^)]*\) ", "", text)
+    return told.strip().rstrip(".")[:300]
+
+
 def _unusable(provider: str, reason: str) -> WsssError:
+    libraries = "CUDA and cuDNN of the versions that [onnx-gpu] brings"
+    if provider == "tensorrt":
+        libraries += ", and TensorRT 10, which it does not bring"
     return WsssError(
-        f"provider {provider!r} cannot be used here: {reason}. It needs a GPU, its driver, and "
-        f"CUDA and cuDNN of the versions that the package brings ({_GET_GPU}); `wsss-tf doctor` "
-        "shows what loads. Nothing was run on another device."
+        f"provider {provider!r} cannot be used here: {reason}. It needs a GPU, its driver, "
+        f"{libraries}; `wsss-tf doctor` shows what loads. Nothing was run on another device."
     )

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from wsss_tf.errors import WsssError
+from wsss_tf.errors import BundleError, WsssError
 from wsss_tf.serving import Segmenter, open_bundle
 from wsss_tf.serving.network import Network
 from wsss_tf.serving.providers import open_session
@@ -48,12 +48,10 @@ class FakeSession:
     providers = ("CPUExecutionProvider",)
     work: dict[str, list[str]] | None = None
 
-    def __init__(self, content, options, providers):
+    def __init__(self, content, options, providers, enable_fallback):
+        assert not enable_fallback
         if self.work is not None:
             self.get_provider_graph_assignment_info = self.assigned
-
-    def disable_fallback(self):
-        pass
 
     def get_providers(self):
         return list(self.providers)
@@ -116,6 +114,51 @@ def test_a_provider_that_fails_to_load_is_told_as_such(fake):
     with pytest.raises(WsssError, match="Nothing was run on another device") as caught:
         open_session(b"", provider="cuda", threads=1, name="m")
     assert "libcudnn.so.9" in str(caught.value)
+
+
+# As onnxruntime-gpu 1.26 raises them on a machine without a driver, and without TensorRT.
+_NO_DRIVER = (
+    "/src/core/providers/cuda/cuda_call.cc:122 std::conditional_t<THRW, void, common::Status> "
+    "onnxruntime::CudaCall(ERRTYPE, const char*, int) [with ERRTYPE = cudaError] CUDA failure 35: "
+    "CUDA driver version is insufficient for CUDA runtime version ; GPU=-1 ; hostname=vm ; "
+    "file=/src/core/providers/cuda/cuda_execution_provider.cc ; line=336 ; expr=cudaSetDevice();"
+)
+_NO_TENSORRT = (
+    "/src/python/onnxruntime_pybind_state.cc:534 void onnxruntime::python::RegisterTensorRTPlugins"
+    "AsCustomOps(PySessionOptions&, const onnxruntime::ProviderOptions&) Please install TensorRT "
+    "libraries, and make sure that your GPU is supported.\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("provider", "raised", "told"),
+    [
+        ("cuda", _NO_DRIVER, "here: CUDA failure 35: CUDA driver version is insufficient for CUDA "
+         "runtime version. It needs"),
+        ("tensorrt", _NO_TENSORRT, "here: Please install TensorRT libraries, and make sure that "
+         "your GPU is supported. It needs"),
+    ],
+)  # fmt: skip
+def test_what_a_provider_lacks_is_one_line(fake, capfd, provider, raised, told):
+    def fails(self, *arguments, **options):
+        raise RuntimeError(raised)
+
+    fake.__init__ = fails
+    with pytest.raises(WsssError) as caught:
+        open_session(b"", provider=provider, threads=1, name="m")
+    assert told in str(caught.value)
+    assert "cuda_call.cc" not in str(caught.value)
+    assert ("TensorRT 10" in str(caught.value)) == (provider == "tensorrt")
+    assert capfd.readouterr().out == ""  # Where onnxruntime would tell of its fall-back.
+
+
+def test_a_file_that_is_no_model_is_not_the_providers_fault(fake):
+    def fails(self, *arguments, **options):
+        raise type("InvalidProtobuf", (Exception,), {})("Protobuf parsing failed.")
+
+    fake.__init__ = fails
+    with pytest.raises(BundleError, match="m: onnxruntime cannot load it: Protobuf parsing failed"):
+        open_session(b"", provider="cuda", threads=1, name="m")
 
 
 @pytest.mark.parametrize("probabilities", [False, True])
