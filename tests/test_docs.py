@@ -12,16 +12,23 @@ import pytest
 from wsss_tf.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/experiments.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/deploy.md",
+    "docs/experiments.md",
+)
+WITH_COMMANDS = ("README.md", "docs/deploy.md", "docs/experiments.md")
 
 
 def without_code(text: str) -> str:
     return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
-def shell_lines() -> list[str]:
-    """Every command of a code block in the README, continued lines joined, comments left out."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def shell_lines(name: str = "README.md") -> list[str]:
+    """Every line of a shell code block in a document, continued lines joined."""
+    text = (ROOT / name).read_text(encoding="utf-8")
     # Every block, whatever its language: the end of one must not pass for the start of another.
     blocks = re.findall(r"^```(\w*)\n(.*?)^```", text, re.M | re.S)
     shell = [code for language, code in blocks if language in ("", "bash", "sh", "console")]
@@ -29,9 +36,9 @@ def shell_lines() -> list[str]:
     return [line.strip().removeprefix("$ ") for line in lines if line.strip()]
 
 
-def commands(program: str) -> list[list[str]]:
-    """The README's uses of `program`, each split into words."""
-    found = [shlex.split(line, comments=True) for line in shell_lines()]
+def commands(program: str, name: str = "README.md") -> list[list[str]]:
+    """A document's uses of `program`, each split into words, comments left out."""
+    found = [shlex.split(line, comments=True) for line in shell_lines(name)]
     return [words for words in found if words and words[0] == program]
 
 
@@ -74,9 +81,10 @@ def test_make_targets_exist():
     assert used <= targets
 
 
-def test_wsss_tf_commands_parse():
-    """Each command of the README exists, and so does every option that is given to it."""
-    uses = commands("wsss-tf")
+@pytest.mark.parametrize("name", WITH_COMMANDS)
+def test_wsss_tf_commands_parse(name):
+    """Each command of a document exists, and so does every option that is given to it."""
+    uses = commands("wsss-tf", name)
     assert uses
     wrong = []
     for words in uses:
@@ -92,8 +100,10 @@ def test_wsss_tf_commands_parse():
     assert wrong == []
 
 
-def test_files_named_by_commands_exist():
+@pytest.mark.parametrize("document", WITH_COMMANDS)
+def test_files_named_by_commands_exist(document):
     """Words like configs/x.yaml in a command are files of this project."""
-    names = [word for line in shell_lines() for word in re.findall(r"[\w./-]+\.(?:yaml|py)", line)]
+    lines = shell_lines(document)
+    names = [word for line in lines for word in re.findall(r"[\w./-]+\.(?:yaml|py)", line)]
     own = [name for name in names if name.split("/")[0] in ("configs", "tests", "cli", "wsss_tf")]
     assert [name for name in own if not (ROOT / name).exists()] == []
