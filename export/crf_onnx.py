@@ -44,7 +44,8 @@ def export_crf(
     Inputs are `photo` uint8 [height, width, 3], `probabilities` float [height, width, labels] in
     0..1 and, with regions, `regions` int32 [layers, height, width], ids of at least 0; no layers
     leave the term out. The output is `refined`, float [height, width, labels], which sums to 1 over
-    the labels. All sizes are free. No operator adds to one place from several threads, so threads do not change the result.
+    the labels. All sizes are free. No operator adds to one place from several threads, so threads
+    do not change the result.
 
     Before the file is written it runs in onnxruntime on a small photo, against TensorFlow.
 

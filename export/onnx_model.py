@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf2onnx
 
 from wsss_tf.export.graphs import Inference, softmax_by_parts
+from wsss_tf.export.upsampling import with_upsampling_by_phases
 
 OPSET = 17  # 18 turns one global average pooling into a mean between two transposes.
 
@@ -36,7 +37,7 @@ def onnx_model(inference: Inference, *, metadata: Mapping[str, str]) -> onnx.Mod
     """
     signature = [tf.TensorSpec([None, None, None, 3], tf.uint8, name="pixels")]
     taken = Inference(
-        inference.model,
+        with_upsampling_by_phases(inference.model),
         views=inference.views,
         side=inference.side,
         softmax=softmax_by_parts,
