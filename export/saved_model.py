@@ -1,4 +1,4 @@
-"""The network as a SavedModel for TensorFlow Serving: pixels or JPEG bytes in, with or without CRF.
+"""The network as a SavedModel for TensorFlow Serving: pixels or files in, with CRF or without.
 
     signature                    takes                              gives
     serving_default              pixels uint8 [B, H, W, 3]          labels, probabilities
@@ -8,7 +8,9 @@
     jpeg_crf                     image_bytes                        mask_png_bytes
 
 `labels` and `probabilities` are those of `graphs.Inference`. A signature cannot leave an input
-out, so the CRF with regions is one of its own; with JPEG bytes it is pairwise only.
+out, so the CRF with regions is one of its own; with a photo's bytes it is pairwise only.
+
+`image_bytes` are JPEG files or 8-bit RGB PNG files (`image_bytes.decoded`), mixed as they come.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from wsss_tf.config import CrfSettings
-from wsss_tf.data.decode import decode_photo
 from wsss_tf.export.graphs import Answers, Inference
+from wsss_tf.export.image_bytes import decoded
 
 PIXELS, JPEG = "serving_default", "jpeg"
 CRF = "_crf"
@@ -40,7 +42,7 @@ def write_saved_model(
         folder: to write; a version of TensorFlow Serving's layout, such as saved_model/1.
         inference: of a run.
         crf: settings of the signatures with a CRF; None leaves them out.
-        max_pixels: of a JPEG by its header; a larger one is refused before it is decoded.
+        max_pixels: of a photo by its header; a larger one is refused before it is decoded.
     """
     pixels: dict[str, Callable[..., Answers]] = {PIXELS: inference}
     signatures = {}
@@ -50,7 +52,7 @@ def write_saved_model(
     for name, function in pixels.items():
         signatures[name] = _graph(function, _PIXELS)
         jpeg = name.replace(PIXELS, JPEG)
-        signatures[jpeg] = _graph(_of_jpegs(function, max_pixels), _IMAGE_BYTES)
+        signatures[jpeg] = _graph(_of_bytes(function, max_pixels), _IMAGE_BYTES)
     module = tf.Module()
     module.weights = list(inference.model.variables)
     # The CRF's gradients are for training; with them the file would hold the loops twice.
@@ -64,15 +66,15 @@ def _graph(
     return tf.function(function, input_signature=inputs, autograph=False).get_concrete_function()
 
 
-def _of_jpegs(function: Callable[..., Answers], max_pixels: int) -> Callable[..., Answers]:
-    """From JPEG bytes to PNG bytes of class ids, photo by photo, each of its own size.
+def _of_bytes(function: Callable[..., Answers], max_pixels: int) -> Callable[..., Answers]:
+    """From a photo's bytes to PNG bytes of class ids, photo by photo, each of its own size.
 
     TensorFlow Serving has base64 undone already. EXIF orientation is not applied: the mask lies
     over the pixels as they are stored.
     """
 
     def mask(image: tf.Tensor) -> tf.Tensor:
-        labels = function(_decoded(image, max_pixels)[None])["labels"][0]
+        labels = function(decoded(image, max_pixels)[None])["labels"][0]
         return tf.io.encode_png(labels[..., None])
 
     def masks(images: tf.Tensor) -> Answers:
@@ -81,14 +83,3 @@ def _of_jpegs(function: Callable[..., Answers], max_pixels: int) -> Callable[...
         return {"mask_png_bytes": found}
 
     return masks
-
-
-def _decoded(image: tf.Tensor, max_pixels: int) -> tf.Tensor:
-    """uint8 [H, W, 3]; a JPEG with too many pixels fails by its header alone."""
-    size = tf.cast(tf.io.extract_jpeg_shape(image)[:2], tf.int64)
-    message = f"A photo must have at most {max_pixels} pixels. Received: more. Reduce it."
-    check = tf.debugging.assert_less_equal(
-        size[0] * size[1], tf.constant(max_pixels, tf.int64), message
-    )
-    with tf.control_dependencies([] if check is None else [check]):
-        return tf.ensure_shape(decode_photo(tf.identity(image)), [None, None, 3])

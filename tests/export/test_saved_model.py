@@ -1,14 +1,17 @@
-"""The SavedModel's signatures: pixels, JPEG bytes and the CRF, loaded from the bundle."""
+"""The SavedModel's signatures: pixels, bytes of photos and the CRF, loaded from the bundle."""
 
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
+from wsss_tf.export.image_bytes import PNG_SIGNATURE, decoded
 from wsss_tf.images import read_photo, write_photo
 from wsss_tf.training import Predictor
 
@@ -129,23 +132,96 @@ def test_orientation_is_not_applied(signatures):
     assert mask.shape == (24, 40)
 
 
-def png(photo):
+def png(photo, mode="RGB", **options):
     file = io.BytesIO()
-    Image.fromarray(photo).save(file, format="PNG")
+    Image.fromarray(photo).convert(mode).save(file, format="PNG", **options)
     return file.getvalue()
 
 
-BAD = {
-    "empty": b"",
-    "no image": b"photo, please",
-    "PNG": png(photos(8, 8)),
-    "cut short": jpeg(photos(200, 200))[:2000],
+def chunk(kind, content):
+    check = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+
+def interlaced_png(photo):
+    """Adam7, which Pillow reads but does not write."""
+    rows = b""
+    starts = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2),
+              (1, 0, 2, 1)]  # fmt: skip
+    for row, column, down, across in starts:
+        part = photo[row::down, column::across]
+        rows += b"".join(b"\0" + line.tobytes() for line in part if part.size)
+    header = struct.pack(">IIBBBBB", photo.shape[1], photo.shape[0], 8, 2, 0, 0, 1)
+    chunks = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    return b"".join([PNG_SIGNATURE, *chunks])
+
+
+def with_gamma(photo):
+    plain = png(photo)
+    return plain[:33] + chunk(b"gAMA", struct.pack(">I", 100_000)) + plain[33:]
+
+
+PNGS = {
+    "plain": png,
+    "a transparent colour": lambda photo: png(photo, transparency=(1, 2, 3)),
+    "gamma": with_gamma,
+    "interlaced": interlaced_png,
 }
 
 
-@pytest.mark.parametrize("image", BAD.values(), ids=BAD)
-def test_what_is_no_whole_jpeg_fails(signatures, image):
-    with pytest.raises(tf.errors.InvalidArgumentError):
+@pytest.mark.parametrize("encode", PNGS.values(), ids=PNGS)
+@pytest.mark.parametrize("size", [(37, 53), (1, 1), (3, 2)])
+def test_a_png_is_decoded_exactly(encode, size):
+    photo = photos(*size)
+    encoded = encode(photo)
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB")), photo)
+    np.testing.assert_array_equal(decode_in_graph(encoded), photo)
+
+
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+def decode_in_graph(image):
+    return decoded(image, 10**8)
+
+
+def test_pngs_and_jpegs_in_one_request(signatures, predictor):
+    pictures = [photos(30, 50), photos(1, 9), photos(48, 48)]
+    images = [png(pictures[0]), png(pictures[1]), jpeg(pictures[2])]
+    found = masks(signatures["jpeg"], images)
+    for picture, mask in zip(pictures[:2], found, strict=False):
+        np.testing.assert_array_equal(mask, predictor(picture))
+    (alone,) = masks(signatures["jpeg"], images[2:])
+    np.testing.assert_array_equal(found[2], alone)
+
+
+def test_the_crf_after_a_png_is_that_of_pixels(signatures):
+    photo = photos(40, 33)
+    (mask,) = masks(signatures["jpeg_crf"], [png(photo)])
+    expected = signatures["serving_default_crf"](pixels=photo[None])["labels"]
+    np.testing.assert_array_equal(mask, expected[0])
+
+
+SMALL = photos(8, 8)
+BAD = {
+    "empty": (b"", "Invalid JPEG data"),
+    "no image": (b"photo, please", "Invalid JPEG data"),
+    "JPEG cut short": (jpeg(photos(200, 200))[:2000], "Invalid JPEG data"),
+    "a PNG's signature alone": (png(SMALL)[:8], "A PNG must have 8 bits"),
+    "PNG cut in its header": (png(SMALL)[:20], "A PNG must have 8 bits"),
+    "PNG cut after its header": (png(SMALL)[:33], "Invalid PNG"),
+    "PNG cut short": (png(photos(200, 200))[:2000], "Invalid PNG"),
+    "a header of another width": (png(SMALL)[:19] + b"\7" + png(SMALL)[20:], "Invalid PNG"),
+    "no pixels": (png(SMALL)[:16] + bytes(4) + png(SMALL)[20:], "Invalid PNG"),
+    "grey": (png(SMALL, "L"), r"A PNG must have 8 bits.*\[8\] \[0\]"),
+    "alpha": (png(SMALL, "RGBA"), r"A PNG must have 8 bits.*\[8\] \[6\]"),
+    "a palette": (png(SMALL, "P"), r"A PNG must have 8 bits.*\[8\] \[3\]"),
+    "16 bits": (png(SMALL[..., 0], "I;16"), r"A PNG must have 8 bits.*\[16\] \[0\]"),
+    "1 bit": (png(SMALL, "1"), r"A PNG must have 8 bits.*\[1\] \[0\]"),
+}
+
+
+@pytest.mark.parametrize(("image", "message"), BAD.values(), ids=BAD)
+def test_what_is_no_photo_of_these_kinds_fails(signatures, image, message):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         masks(signatures["jpeg"], [image])
 
 
@@ -154,6 +230,14 @@ def test_a_jpeg_with_too_many_pixels_is_refused_from_its_header(signatures):
     # Height and width of the frame header say 60,000 x 60,000: 10 GB if anybody decoded it.
     start = whole.index(b"\xff\xc0") + 5
     huge = whole[:start] + (60_000).to_bytes(2, "big") * 2 + whole[start + 4 :]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at most 100000000 pixels"):
+        masks(signatures["jpeg"], [huge])
+
+
+@pytest.mark.parametrize("side", [20_000, 2**31 - 1, 2**32 - 1])
+def test_a_png_with_too_many_pixels_is_refused_from_its_header(signatures, side):
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    huge = PNG_SIGNATURE + chunk(b"IHDR", header) + png(SMALL)[33:]
     with pytest.raises(tf.errors.InvalidArgumentError, match="at most 100000000 pixels"):
         masks(signatures["jpeg"], [huge])
 
