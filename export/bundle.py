@@ -37,7 +37,9 @@ from wsss_tf.export.parity import Row, failed, parity_table
 from wsss_tf.export.quantised import write_quantised
 from wsss_tf.export.samples import parity_samples, spread
 from wsss_tf.export.saved_model import write_saved_model
+from wsss_tf.export.tf_serving import FOLDER, MODEL_NAME, write_tf_serving
 from wsss_tf.export.trials import all_compared
+from wsss_tf.export.warmup import write_warmup
 from wsss_tf.files import write_json, write_text
 from wsss_tf.images import read_photo
 from wsss_tf.training import RunFolder, inference_crf
@@ -118,13 +120,7 @@ class _Work:
         if self.parts.onnx:
             self._write_onnx(folder)
         if self.parts.saved_model:
-            self.say(f"{SAVED_MODEL}: tracing")
-            write_saved_model(
-                folder / SAVED_MODEL,
-                self.inference,
-                crf=self.crf,
-                max_pixels=self.run.recipe.data.max_pixels,
-            )
+            self._write_saved_model(folder)
 
     def rows(self, folder: Path, count: int) -> list[Row]:
         """The parity table of the files in `folder`."""
@@ -137,6 +133,13 @@ class _Work:
             )
         self.say(f"parity: {len(samples)} photos of {split}")
         return all_compared(folder, self.run, self.parts, self.crf, samples)
+
+    def _write_saved_model(self, folder: Path) -> None:
+        self.say(f"{SAVED_MODEL}: tracing")
+        path, max_pixels = folder / SAVED_MODEL, self.run.recipe.data.max_pixels
+        write_saved_model(path, self.inference, crf=self.crf, max_pixels=max_pixels)
+        write_warmup(path, model=MODEL_NAME, crf=self.crf is not None)
+        write_tf_serving(folder / FOLDER)
 
     def _write_onnx(self, folder: Path) -> None:
         files, metadata = self.parts.models, onnx_metadata(self.about)

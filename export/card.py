@@ -36,7 +36,7 @@ labels, probabilities = session.run(["labels", "probabilities"], {"pixels": pixe
 
 _SAVED_MODEL = """\
 `saved_model/` is laid out for TensorFlow Serving, version 1. A SavedModel can run code when it is
-loaded: compare its digests in bundle.json first. Signatures:
+loaded: compare its digests in bundle.json first, as `wsss-tf serve` does. Signatures:
 
 | signature | takes | gives |
 |---|---|---|
@@ -49,9 +49,36 @@ _SAVED_CRF = """\
 | jpeg_crf | image_bytes | mask_png_bytes |
 """
 _JPEG = """
-A mask PNG is grey without a palette: its values are class ids. JPEG signatures do not apply EXIF
-orientation, so a mask lies over the pixels as they are stored; one photo that is no whole JPEG
-fails its request. Their CRF is pairwise only.
+`image_bytes` are JPEG files, or PNG files of 8 bits a channel and RGB; another PNG is refused. A
+mask PNG is grey without a palette: its values are class ids. These signatures do not apply EXIF
+orientation, so a mask lies over the pixels as they are stored; one photo that is not whole fails
+its request. Their CRF is pairwise only.
+"""
+_SERVE = """
+Start TensorFlow Serving, here or by Docker Compose:
+
+```bash
+wsss-tf serve .
+docker compose -f FOLDER/docker-compose.yml --profile cpu up -d  # or: --profile gpu
+```
+
+and ask it:
+
+```bash
+printf '{"signature_name": "jpeg", "instances": [{"b64": "%s"}]}' "$(base64 < photo.jpg)" |
+  tr -d '\\n' |
+  curl -sS --data-binary @- http://127.0.0.1:8501/v1/models/NAME:predict > answer.json
+sed -n 's/.*"b64": *"\\([^"]*\\)".*/\\1/p' answer.json | base64 -d > mask.png
+```
+
+```python
+from wsss_tf.serving import Client
+
+label_map = Client("http://127.0.0.1:8501", model="NAME")("photo.jpg")  # or "grpc://...:8500"
+```
+
+`FOLDER/` also has its batching and monitoring parameters. Version 1 has the label `stable`:
+`/v1/models/NAME/labels/stable:predict`. Warm-up requests lie in the SavedModel's assets.extra.
 """
 
 
@@ -102,6 +129,8 @@ def _run_it(about: Contract) -> str:
     if about["saved_model"]:
         has_crf = any("_crf" in row["form"] for row in about["parity"])
         text += "\n" * bool(text) + _SAVED_MODEL + _SAVED_CRF * has_crf + _JPEG
+        served = about["tf_serving"]
+        text += _SERVE.replace("FOLDER", served["folder"]).replace("NAME", served["model"])
     return text
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from wsss_tf import __version__
 from wsss_tf.config import CrfSettings, recipe_digest
 from wsss_tf.export.graphs import Inference
+from wsss_tf.export.tf_serving import SECTION
 from wsss_tf.files import sha256
 from wsss_tf.labels import IGNORE, palette
 from wsss_tf.training import RunFolder
@@ -97,6 +98,7 @@ def contract(
         "models": parts.models,
         "crf": _crf(run, crf) if crf and parts.onnx else None,
         "saved_model": SAVED_MODEL if parts.saved_model else None,
+        "tf_serving": SECTION if parts.saved_model else None,
         "views": {
             "scales": list(views.scales),
             "flip": views.flip,

@@ -11,6 +11,8 @@ from wsss_tf.labels import LabelSpace
 FORMAT = 1
 """The newest format of bundle.json that is read."""
 PRECISIONS = ("fp32", "fp16", "int8")
+SERVER_FILES = ("models.config", "batching.config", "monitoring.config")
+"""What TensorFlow Serving is told, in the folder that `tf_serving` names."""
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Side = Annotated[int, Field(ge=1)]
@@ -54,6 +56,14 @@ class CrfContract(_Section):
     settings: dict[str, Any]
 
 
+class TFServingFiles(_Section):
+    """What TensorFlow Serving is told beside the SavedModel."""
+
+    model: str
+    """The name it is served under."""
+    folder: str
+
+
 class FileEntry(_Section):
     """A file of the bundle."""
 
@@ -72,6 +82,8 @@ class BundleContract(_Section):
     models: dict[Literal["fp32", "fp16", "int8"], str]
     crf: CrfContract | None
     saved_model: str | None
+    tf_serving: TFServingFiles | None = None
+    """None in bundles of before there were such files."""
     views: Views = Views()
     weights_sha256: str
     recipe_sha256: str
@@ -81,6 +93,10 @@ class BundleContract(_Section):
     def _agrees_with_itself(self) -> BundleContract:
         LabelSpace(self.labels)
         used = [*self.models.values(), *([self.crf.file] if self.crf else [])]
+        if self.saved_model is not None:
+            used.append(f"{self.saved_model}/saved_model.pb")
+        if self.tf_serving is not None:
+            used += [f"{self.tf_serving.folder}/{name}" for name in SERVER_FILES]
         unlisted = sorted(name for name in used if name not in self.files)
         if unlisted:
             raise ValueError(f"`files` must list every model. Received: no {', '.join(unlisted)}")

@@ -50,6 +50,7 @@ def test_says_what_it_is(about, lively_run):
     assert about["views"] == {"scales": [1.0], "flip": False, "side": 64, "grid_side": 2048}
     assert about["input"]["max_side"] == 1024
     assert about["saved_model"] == "saved_model/1"
+    assert about["tf_serving"] == {"model": "wsss_tf", "folder": "tf_serving"}
     assert about["models"] == {
         "fp32": "onnx/model.onnx",
         "fp16": "onnx/model.fp16.onnx",
@@ -107,6 +108,21 @@ def test_the_card_tells_classes_parity_and_next_commands(about, bundle):
     assert ("--force" in card) is about["forced"]
 
 
+def test_the_card_tells_how_to_serve_as_the_server_itself_does(bundle):
+    from wsss_tf.serving.server import request_to_paste
+    from wsss_tf.serving.server_command import ServerCommand
+    from wsss_tf.serving.server_process import Server
+
+    card = (bundle / "README.md").read_text(encoding="utf-8")
+    assert "wsss-tf serve .\n" in card
+    assert "docker compose -f tf_serving/docker-compose.yml --profile cpu up -d" in card
+    server = Server(ServerCommand(), "http://127.0.0.1:8501", "wsss_tf")
+    lines = [line.strip() for line in request_to_paste(server).splitlines()]
+    request = [line for line in lines if line and not line.startswith("From ")]
+    assert len(request) == 6
+    assert [line for line in request if line not in card] == []
+
+
 def test_the_command_shows_the_table_and_its_steps(exported):
     result, out = exported
     assert all(form in result.stdout for form in FORMS)
@@ -132,13 +148,19 @@ def test_views_and_regions_of_the_recipe_are_in_the_onnx_files(lively_run, tmp_p
     recipe = lively_run.recipe.model_copy(update={"inference": inference})
     run = RunFolder(lively_run.path, recipe)
     about = export_bundle(run, tmp_path / "bundle", Parts(onnx=True), photos=2)
-    assert [row["form"] for row in about["parity"]] == ["onnx fp32", "onnx crf with regions"]
+    assert [row["form"] for row in about["parity"]] == [
+        "onnx fp32",
+        "onnx crf",
+        "onnx crf with regions",
+    ]
     assert not about["forced"]
     assert about["crf"]["regions"] is True
     assert about["crf"]["region_settings"]["counts"] == [10, 40]
     assert about["crf"]["settings"]["mode"] == "lattice"
     assert (about["views"]["scales"], about["views"]["flip"]) == ([0.75, 1.0], True)
     assert about["saved_model"] is None
+    assert about["tf_serving"] is None
+    assert not (tmp_path / "bundle" / "tf_serving").exists()
     card = (tmp_path / "bundle" / "README.md").read_text(encoding="utf-8")
     assert "at scales 0.75, 1 and mirrored" in card
     assert "regions` int32" in card
