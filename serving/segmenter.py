@@ -136,7 +136,7 @@ class Segmenter:
         )
         try:
             for each in done:
-                yield _segmentation(each)
+                yield segmentation(each)
         finally:
             done.close()
 
@@ -203,7 +203,8 @@ class Segmenter:
         return np.array(enlarged(found, prepared.size))
 
 
-def _segmentation(done: Done) -> Segmentation:
+def segmentation(done: Done) -> Segmentation:
+    """What became of a photo that went through a pipeline whose outcome is its label map."""
     failed = isinstance(done.outcome, DataError)
     return Segmentation(
         Path(done.source) if isinstance(done.source, str | os.PathLike) else None,

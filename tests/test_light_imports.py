@@ -10,7 +10,7 @@ import pytest
 
 HEAVY = (
     "tensorflow", "keras", "onnx", "onnxruntime", "tf2onnx", "matplotlib", "scipy", "skimage",
-    "jinja2", "jax", "torch",
+    "jinja2", "jax", "torch", "grpc", "tensorflow_serving",
 )  # fmt: skip
 
 # `start` measured 0.15-0.25 s on 2 shared cores, TensorFlow alone takes 3 s. The best of three

@@ -47,3 +47,7 @@ class BundleError(WsssError):
 
 class RunError(WsssError):
     """A run folder, or another place we write to, cannot be used."""
+
+
+class ServerError(WsssError):
+    """A server cannot be reached, is too busy or too slow, or answers with something else."""

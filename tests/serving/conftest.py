@@ -1,11 +1,20 @@
-"""Tiny bundles, made with onnx alone: no TensorFlow is loaded in this folder."""
+"""Tiny bundles, made with onnx alone, and a server that is a double of TensorFlow Serving.
+
+TensorFlow is not loaded here, but by programs that are run: only gRPC's own tests need it.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import hashlib
+import importlib.util
 import json
+import socket
+import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +25,8 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+from wsss_tf.serving import Client  # noqa: E402
 
 LABELS = ("background", "cat", "dog")
 WEIGHTS = "a" * 64
@@ -178,6 +189,36 @@ def write_bundle(folder: Path, *, crf: bytes | None = None, **changes: object) -
     return folder
 
 
+def write_served_bundle(folder: Path, *, config: bool = True, model: Path | None = None) -> Path:
+    """A bundle with the SavedModel `model`, or one that passes for it until somebody loads it.
+
+    `config` is whether it has the files for TensorFlow Serving that an export writes.
+    """
+    from wsss_tf.export.tf_serving import FILES
+
+    write_bundle(folder)
+    files = {"saved_model/1/saved_model.pb": b"graph"}
+    if model is not None:
+        inside = [path for path in model.rglob("*") if path.is_file()]
+        files = {
+            f"saved_model/1/{path.relative_to(model).as_posix()}": path.read_bytes()
+            for path in inside
+        }
+    if config:
+        files |= {f"tf_serving/{name}": text.encode() for name, text in FILES.items()}
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    section = {"model": "wsss_tf", "folder": "tf_serving"} if config else None
+
+    def change(about: dict) -> None:
+        about.update(saved_model="saved_model/1", tf_serving=section)
+        about["files"].update({name: entry(content) for name, content in files.items()})
+
+    edit(folder, change)
+    return folder
+
+
 def entry(content: bytes) -> dict[str, object]:
     return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
@@ -219,3 +260,141 @@ def photos(tmp_path: Path) -> Path:
     for index, size in enumerate([(20, 30), (31, 17), (20, 30), (8, 9), (64, 48), (1, 1)]):
         Image.fromarray(noise(*size, seed=index)).save(folder / f"p{index}.png")
     return folder
+
+
+def blocks(height: int, width: int) -> np.ndarray:
+    """A photo of flat patches with a little noise: borders that a CRF can find."""
+    generator = np.random.default_rng(height * 10_000 + width)
+    coarse = generator.integers(0, 216, (-(-height // 12), -(-width // 12), 3))
+    patches = coarse.repeat(12, 0).repeat(12, 1)[:height, :width]
+    return (patches + generator.integers(0, 40, (height, width, 3))).astype(np.uint8)
+
+
+def write_kinds(folder: Path) -> None:
+    """A photo of every kind that a client may be given."""
+    rgb = Image.fromarray(blocks(45, 61))
+    for subsampling in (0, 1, 2):
+        rgb.save(folder / f"rgb_{subsampling}.jpg", subsampling=subsampling)
+    rgb.save(folder / "progressive.jpg", progressive=True, quality=40)
+    rgb.convert("L").save(folder / "grey.jpg")
+    rgb.convert("CMYK").save(folder / "cmyk.jpg")
+    rgb.save(folder / "pictures.mpo", save_all=True, append_images=[rgb.rotate(180)])
+    for turn in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = turn
+        rgb.save(folder / f"exif_{turn}.jpg", exif=exif)
+        if turn in (1, 6):
+            rgb.save(folder / f"exif_{turn}.png", exif=exif)
+    whole = (folder / "rgb_2.jpg").read_bytes()
+    # Pillow can do without the end marker, TensorFlow cannot.
+    (folder / "no_end_marker.jpg").write_bytes(whole.removesuffix(b"\xff\xd9") + bytes(300))
+    for mode in ("RGB", "RGBA", "L", "LA", "P", "1"):
+        rgb.convert(mode).save(folder / f"{mode}.png")
+    deep = np.asarray(rgb.convert("L")).astype(np.uint16) * 257
+    Image.fromarray(deep).save(folder / "16_bits.png")
+    rgb.save(folder / "photo.webp", lossless=True)
+    rgb.save(folder / "animated.gif", save_all=True, append_images=[rgb.rotate(180)])
+    rgb.save(folder / "photo.tiff")
+    Image.fromarray(blocks(1, 1)).save(folder / "1x1.png")
+    Image.fromarray(blocks(1, 1)).save(folder / "1x1.jpg")
+    Image.fromarray(blocks(1, 300)).save(folder / "row.jpg")
+    Image.fromarray(blocks(2000, 3000)).save(folder / "large.jpg", quality=95)
+
+
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """Photos, the base folder of SavedModels 1 and 2, and label maps: VERSION/SIGNATURE/NAME."""
+
+    photos: Path
+    base: Path
+    labels: dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """Made in a process of its own, as it takes TensorFlow."""
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("no TensorFlow")
+    out = tmp_path_factory.mktemp("served")
+    (out / "photos").mkdir()
+    write_kinds(out / "photos")
+    program = Path(__file__).with_name("make_saved_models.py")
+    command = [sys.executable, str(program), str(out / "photos"), str(out)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return Served(out / "photos", out / "saved_model", dict(np.load(out / "labels.npz")))
+
+
+@dataclasses.dataclass(frozen=True)
+class Double:
+    """A running `tf_serving_double.py`: its addresses, and the file of what goes wrong next."""
+
+    rest: str
+    grpc: str
+    faults: Path
+
+    def fail(self, *faults: str) -> None:
+        """The next predict requests meet these, one each."""
+        self.faults.write_text("".join(f"{fault}\n" for fault in faults))
+
+    def left(self) -> list[str]:
+        """Faults that no request has met."""
+        return self.faults.read_text().split()
+
+
+MODELS_CONFIG = """
+model_config_list {{
+  config {{
+    name: "wsss_tf" base_path: "{base}" model_platform: "tensorflow"
+    model_version_policy {{ all {{}} }}
+    version_labels {{ key: "stable" value: 1 }}
+    version_labels {{ key: "canary" value: 2 }}
+  }}
+}}
+"""
+
+
+@pytest.fixture(scope="session")
+def running_double(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Double]:
+    """Serves both versions of `served`, labelled "stable" and "canary"."""
+    if importlib.util.find_spec("tensorflow_serving") is None:
+        pytest.skip("no tensorflow-serving-api")
+    folder = tmp_path_factory.mktemp("double")
+    config, faults = folder / "models.config", folder / "faults"
+    config.write_text(MODELS_CONFIG.format(base=served.base))
+    faults.write_text("")
+    port, rest_port = free_ports(2)
+    program = Path(__file__).with_name("tf_serving_double.py")
+    command = [
+        sys.executable, str(program), f"--port={port}", f"--rest_api_port={rest_port}",
+        f"--model_config_file={config}", f"--double_faults={faults}",
+    ]  # fmt: skip
+    with open(folder / "log", "wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    double = Double(f"http://127.0.0.1:{rest_port}", f"grpc://127.0.0.1:{port}", faults)
+    try:
+        deadline = time.monotonic() + 300
+        while not Client(double.rest).ready():
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, (folder / "log").read_text()
+            time.sleep(0.2)
+        yield double
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+def double(running_double: Double) -> Double:
+    """The running one, with nothing left of what another test had go wrong."""
+    running_double.fail()
+    return running_double
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens at."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]

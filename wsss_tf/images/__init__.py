@@ -9,6 +9,7 @@ from wsss_tf.images.decoding import (
     read_note,
     read_photo,
 )
+from wsss_tf.images.encoded import label_map_from_png, photo_png
 from wsss_tf.images.listing import PHOTO_SUFFIXES, list_photos
 from wsss_tf.images.writing import (
     enlarged,
@@ -25,9 +26,11 @@ __all__ = [
     "PhotoHeader",
     "as_stored",
     "enlarged",
+    "label_map_from_png",
     "list_photos",
     "overlay",
     "photo_header",
+    "photo_png",
     "read_label_map",
     "read_note",
     "read_photo",
