@@ -77,6 +77,7 @@ EXTRAS: dict[str, tuple[Package, ...]] = {
 # hang on what it is given, the command stands here with each.
 COMMANDS: dict[str, tuple[str, ...]] = {
     "ablate": ("train",),
+    "benchmark": ("onnx-cpu",),
     "demo": ("train",),
     "evaluate": ("train",),
     "export": ("train", "onnx-cpu"),
