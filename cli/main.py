@@ -9,6 +9,7 @@ import click
 
 from wsss_tf import __version__
 from wsss_tf.cli.ablate import ablate
+from wsss_tf.cli.benchmark import benchmark
 from wsss_tf.cli.demo import demo
 from wsss_tf.cli.doctor import doctor
 from wsss_tf.cli.evaluate import evaluate
@@ -17,6 +18,7 @@ from wsss_tf.cli.masks import masks
 from wsss_tf.cli.predict import predict
 from wsss_tf.cli.regions import regions
 from wsss_tf.cli.report import report
+from wsss_tf.cli.serve import serve
 from wsss_tf.cli.train import train
 from wsss_tf.errors import WsssError
 
@@ -54,5 +56,8 @@ def main(verbose: bool) -> None:
     )
 
 
-for command in (demo, train, masks, evaluate, predict, export, report, ablate, regions, doctor):
+for command in (
+    demo, train, masks, evaluate, predict, export, serve, benchmark, report, ablate, regions,
+    doctor,
+):  # fmt: skip
     main.add_command(command)

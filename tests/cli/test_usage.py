@@ -12,6 +12,7 @@ COMMANDS = (
     "evaluate",
     "predict",
     "export",
+    "serve",
     "report",
     "ablate",
     "regions",
