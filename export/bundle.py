@@ -194,7 +194,8 @@ def _write_errors(out: Path) -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
+        # Behind the names of operations and temporary files, and before where it happened.
+        reason = error.message.split(" [Op:")[0].rsplit("; ", 1)[-1]
         raise RunError(
-            f"{out}: cannot be written: {error.message}. Free space, or choose a folder you may "
-            "write to."
+            f"{out}: cannot be written: {reason}. Free space, or choose a folder you may write to."
         ) from error

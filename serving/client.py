@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from wsss_tf.errors import DataError, ServerError
 from wsss_tf.serving.address import ModelChoice, parse_address
+from wsss_tf.serving.photo import Photo
 from wsss_tf.serving.pipeline import Stages, in_order
 from wsss_tf.serving.retries import Deadline, patiently
 from wsss_tf.serving.segmenter import Segmentation, segmentation
 from wsss_tf.serving.served_model import ServedModel
 from wsss_tf.serving.service import Busy, TooLate
-from wsss_tf.serving.upload import Photo, prepared
+from wsss_tf.serving.upload import prepared
 
 
 class Client:

@@ -16,12 +16,11 @@ from wsss_tf.images import enlarged, read_photo
 from wsss_tf.serving.bundle import Bundle, open_bundle
 from wsss_tf.serving.network import Network
 from wsss_tf.serving.options import SegmenterOptions
+from wsss_tf.serving.photo import Photo, require_pixels
 from wsss_tf.serving.pipeline import Done, Stages, in_order
 from wsss_tf.serving.refining import Refiner
 from wsss_tf.serving.resizing import labels_at, reduced, size_within
 from wsss_tf.serving.tiles import labels_by_tiles, probabilities_by_tiles
-
-Photo = NDArray[np.uint8] | str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -155,13 +154,7 @@ class Segmenter:
     def _decoded(self, given: Photo) -> NDArray[np.uint8]:
         if isinstance(given, str | os.PathLike):
             return read_photo(given, max_pixels=self.options.max_pixels)
-        right = isinstance(given, np.ndarray) and given.dtype == np.uint8 and given.ndim == 3
-        if not right or given.shape[2] != 3 or given.size == 0:
-            about = f"{given.dtype} {list(given.shape)}" if hasattr(given, "shape") else given
-            raise ValueError(
-                f"A photo must be a path or uint8 [height, width, 3] RGB. Received: {about!r}."
-            )
-        return given
+        return require_pixels(given)
 
     def _kind(self, prepared: _Prepared) -> tuple[int, ...]:
         # What is enlarged afterwards needs its probabilities, the others their labels alone.

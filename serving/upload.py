@@ -6,13 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from wsss_tf.errors import DataError
 from wsss_tf.images import MAX_PIXELS, photo_header, photo_png, read_photo
-
-Photo = NDArray[np.uint8] | str | os.PathLike[str]
+from wsss_tf.serving.photo import Photo, require_pixels
 
 # TensorFlow decodes these as Pillow does, bit for bit; CMYK it does not. MPO is a JPEG with more
 # pictures behind the first.
@@ -48,12 +44,7 @@ def prepared(photo: Photo) -> Upload:
     """
     if isinstance(photo, str | os.PathLike):
         return _of_file(Path(photo))
-    right = isinstance(photo, np.ndarray) and photo.dtype == np.uint8 and photo.ndim == 3
-    if not right or photo.shape[2] != 3 or photo.size == 0:
-        about = f"{photo.dtype} {list(photo.shape)}" if hasattr(photo, "shape") else photo
-        raise ValueError(
-            f"A photo must be a path or uint8 [height, width, 3] RGB. Received: {about!r}."
-        )
+    photo = require_pixels(photo)
     height, width = photo.shape[:2]
     name = f"A photo of {height} x {width} (h x w)"
     _check_size(name, height, width)

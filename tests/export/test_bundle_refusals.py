@@ -76,9 +76,11 @@ def test_a_full_disk_is_one_message_and_leaves_nothing(fake, lively_run, tmp_pat
     import tensorflow as tf
 
     system = OSError(28, "No space left on device")
-    theirs = tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+    theirs = tf.errors.ResourceExhaustedError(
+        None, None, "{{function_node x}} /b.wsss-tmp/part; No space left on device [Op:SaveV2]"
+    )
     fake.error = theirs if kind == "TensorFlow's" else system
-    with pytest.raises(RunError, match="cannot be written: No space left on device"):
+    with pytest.raises(RunError, match=r"cannot be written: No space left on device\. Free"):
         bundles.export_bundle(lively_run, tmp_path / "bundle", ONNX)
     assert list(tmp_path.iterdir()) == []
 
