@@ -10,6 +10,7 @@ import click
 from wsss_tf import __version__
 from wsss_tf.cli.ablate import ablate
 from wsss_tf.cli.benchmark import benchmark
+from wsss_tf.cli.data import data
 from wsss_tf.cli.demo import demo
 from wsss_tf.cli.doctor import doctor
 from wsss_tf.cli.evaluate import evaluate
@@ -57,7 +58,7 @@ def main(verbose: bool) -> None:
 
 
 for command in (
-    demo, train, masks, evaluate, predict, export, serve, benchmark, report, ablate, regions,
+    demo, data, train, masks, evaluate, predict, export, serve, benchmark, report, ablate, regions,
     doctor,
 ):  # fmt: skip
     main.add_command(command)

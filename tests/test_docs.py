@@ -88,7 +88,9 @@ def test_wsss_tf_commands_parse(name):
     assert uses
     wrong = []
     for words in uses:
-        command = main.commands.get(words[1])
+        command, names = main, words[1:]
+        while isinstance(command, click.Group) and names:
+            command = command.commands.get(names.pop(0))
         if command is None:
             wrong.append(" ".join(words))
             continue

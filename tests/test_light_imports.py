@@ -45,6 +45,8 @@ USES = {
     "unknown option": (["train", "--no-such-option"], 2),
     "missing argument": (["train"], 2),
     "mistyped set-up": (["ablate", "scenes", "--out", "x", "--setups", "tag"], 2),
+    "help of a data set": (["data", "prepare", "voc", "--help"], 0),
+    "data set without a folder": (["data", "prepare", "coco", "--out", "x"], 2),
     "mistyped counts": (["regions", "photo.jpg", "--out", "x", "--counts", "many"], 2),
 }
 

@@ -15,9 +15,12 @@ from wsss_tf.config import (
     packaged_recipes,
     recipe_path,
 )
+from wsss_tf.reports.published import read_published
 
-NAMES = ("animals", "scenes", "tagged_folder", "voc_foreground", "voc_multi_class", "voc_tags")
 VOC_RECIPES = ("voc_foreground", "voc_multi_class", "voc_tags")
+OTHER_DATA = ("coco_multi_class", "youtube_objects_multi_class")
+PAPER_RECIPES = (*VOC_RECIPES, *OTHER_DATA)
+NAMES = tuple(sorted(("animals", "scenes", "tagged_folder", *PAPER_RECIPES)))
 
 # Saleh et al. 2017, Sec. 3.1 and 4.2, and the small and large field of view of Sec. 4.2.1.
 PAPER = {
@@ -33,10 +36,8 @@ PAPER = {
     "segment.new_layer_rate": 1.0,
     "backbone.weights": "imagenet",
     "backbone.width": 1.0,
-    "data.source": "voc",
     "data.keep": None,
     "data.label_space": "auto",
-    "data.train_split": "train_aug",
     "data.eval_split": "val",
     # Custom of the field since; the paper tells of one look at a photo.
     "inference.scales": (1.0,),
@@ -67,29 +68,46 @@ LOCALIZE = {
     "localize.frozen_blocks": 0,
     "localize.new_layer_rate": 1.0,
 }
+VOC_DATA = {"data.source": "voc", "data.train_split": "train_aug"}
+PREPARED = {"data.source": "prepared", "data.train_split": "train"}
+MULTI_CLASS = {
+    **MASKS,
+    **FUSION,
+    **LOCALIZE,
+    "segment.loss": "multi_class",
+    "segment.field_of_view": "large",
+}
 OWN = {
     "voc_tags": {
+        **VOC_DATA,
         "localize": None,
         "masks.kind": "none",
         "segment.loss": "tags",
         "segment.field_of_view": "small",
     },
     "voc_foreground": {
+        **VOC_DATA,
         **MASKS,
         "localize": None,
         "masks.kind": "foreground",
         "segment.loss": "foreground",
         "segment.field_of_view": "small",
     },
-    "voc_multi_class": {
-        **MASKS,
-        **FUSION,
-        **LOCALIZE,
-        "segment.loss": "multi_class",
-        "segment.field_of_view": "large",
+    "voc_multi_class": {**VOC_DATA, **MULTI_CLASS},
+    "coco_multi_class": {**PREPARED, **MULTI_CLASS, "data.root": Path("coco")},
+    "youtube_objects_multi_class": {
+        **PREPARED,
+        **MULTI_CLASS,
+        "data.root": Path("youtube_objects"),
     },
 }
-FIGURES = {"voc_tags": ("31.0",), "voc_foreground": ("47.3", "48.0"), "voc_multi_class": ("50.9",)}
+FIGURES = {
+    "voc_tags": ("31.0",),
+    "voc_foreground": ("47.3", "48.0"),
+    "voc_multi_class": ("50.9",),
+    "coco_multi_class": ("20.4", "22.4"),
+    "youtube_objects_multi_class": ("51.6", "48.6"),
+}
 
 
 def header(name: str) -> str:
@@ -111,8 +129,8 @@ def test_recipe_loads_and_says_how_to_run_it(name):
     assert "Expect: " in text
 
 
-@pytest.mark.parametrize("name", VOC_RECIPES)
-def test_voc_recipe_has_the_papers_values(name):
+@pytest.mark.parametrize("name", PAPER_RECIPES)
+def test_recipe_has_the_papers_values(name):
     recipe = load_recipe(name)
     for key, expected in {**PAPER, **OWN[name]}.items():
         value = recipe
@@ -121,12 +139,36 @@ def test_voc_recipe_has_the_papers_values(name):
         assert value == expected, key
 
 
-@pytest.mark.parametrize("name", VOC_RECIPES)
-def test_voc_recipe_tells_the_papers_figure(name):
+@pytest.mark.parametrize("name", PAPER_RECIPES)
+def test_recipe_tells_the_papers_figure(name):
     text = header(name)
     assert all(figure in text for figure in FIGURES[name])
-    assert ("higher-order terms" in text) == (name != "voc_tags")  # The paper's baseline has none.
     assert "no CRF" not in text
+
+
+@pytest.mark.parametrize("name", VOC_RECIPES)
+def test_voc_recipe_tells_of_higher_order_terms(name):
+    # The paper's baseline has none.
+    assert ("higher-order terms" in header(name)) == (name != "voc_tags")
+
+
+@pytest.mark.parametrize("name", OTHER_DATA)
+def test_recipe_for_prepared_data_says_how_to_prepare_them(name):
+    text, data_set = header(name), name.removesuffix("_multi_class")
+    assert f"Prepare: wsss-tf data prepare {data_set} --root archives --out {data_set}" in text
+    assert f"--set data.root={data_set}" in text
+    published = read_published(data_set)
+    figures = {one.name: f"{100 * one.miou:.1f}" for one in published.columns}
+    assert f"{figures['paper']} % mIoU" in text
+    assert f"({published.table}; SEC has {figures['SEC']})" in text
+
+
+@pytest.mark.parametrize("name", OTHER_DATA)
+def test_recipe_for_prepared_data_differs_from_voc_in_its_data_alone(name):
+    def rest(other):
+        return load_recipe(other).model_dump(exclude={"data"})
+
+    assert rest(name) == rest("voc_multi_class")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -136,8 +178,8 @@ def test_every_recipe_has_a_crf_for_its_masks_and_at_the_end(name):
     assert recipe.inference.crf is not None
 
 
-@pytest.mark.parametrize("name", VOC_RECIPES)
-def test_voc_recipe_has_the_usual_kernel(name):
+@pytest.mark.parametrize("name", PAPER_RECIPES)
+def test_recipe_has_the_usual_kernel(name):
     recipe = load_recipe(name)
     usual = {
         "mode": "fast",

@@ -118,7 +118,8 @@ def test_doctor_says_what_is_missing(without_train, without_devices):
 
 def test_doctor_warns_of_two_onnxruntimes(without_devices, monkeypatch):
     both = Package("json", ("numpy", "click"))
-    monkeypatch.setattr(requirements, "EXTRAS", {"regions": (), "train": (), "onnx-cpu": (both,)})
+    extras = {"coco": (), "regions": (), "train": (), "onnx-cpu": (both,)}
+    monkeypatch.setattr(requirements, "EXTRAS", extras)
     result = CliRunner().invoke(doctor, [])
     assert result.exit_code == 0
     assert "numpy and click fill the same folder and break each other" in result.stdout

@@ -57,6 +57,7 @@ _ONNX_RUNTIME = _package("onnxruntime", "onnxruntime", "onnxruntime-gpu")
 
 EXTRAS: dict[str, tuple[Package, ...]] = {
     "regions": _REGIONS,
+    "coco": (_package("pycocotools"),),
     "train": (
         *_REGIONS,
         _package("jinja2"),
@@ -78,6 +79,8 @@ EXTRAS: dict[str, tuple[Package, ...]] = {
 COMMANDS: dict[str, tuple[str, ...]] = {
     "ablate": ("train",),
     "benchmark": ("onnx-cpu",),
+    "data prepare coco": ("coco",),
+    "data prepare voc": ("regions",),
     "demo": ("train",),
     "evaluate": ("train",),
     "export": ("train", "onnx-cpu"),

@@ -7,12 +7,14 @@ from wsss_tf.cli.main import main
 
 COMMANDS = (
     "demo",
+    "data",
     "train",
     "masks",
     "evaluate",
     "predict",
     "export",
     "serve",
+    "benchmark",
     "report",
     "ablate",
     "regions",

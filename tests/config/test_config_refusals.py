@@ -97,7 +97,11 @@ def test_wrong_overrides_are_named(refused, small, override, message):
         ("backbone.width=2", "less than or equal to 1", "2"),
         ("backbone.weights=imagnet", "Did you mean imagenet?", '"imagnet"'),
         ("backbone.weights=null", "must be a text", "null"),
-        ("data.source=folder", "must be 'scenes', 'tagged_folder' or 'voc'", '"folder"'),
+        (
+            "data.source=folder",
+            "must be 'scenes', 'tagged_folder', 'voc' or 'prepared'",
+            '"folder"',
+        ),
         ("data.root=[1]", "must be a path", "[1]"),
         ("data.root=''", "must be a path, or null", '""'),
         ("data.train_split=3", "must be a text; put it in quotes", "3"),

@@ -51,8 +51,8 @@ class ScenesSettings(Settings):
 class DataSettings(Settings):
     """Where photos and tags come from."""
 
-    source: Literal["scenes", "tagged_folder", "voc"]
-    """Generated scenes, a folder with tags.csv, or the folder VOC2012 of a VOCdevkit."""
+    source: Literal["scenes", "tagged_folder", "voc", "prepared"]
+    """Generated scenes, a folder with tags.csv, VOC2012 of a VOCdevkit, or of `data prepare`."""
     root: UserPath | None = None
     """The data folder, relative to the current one; null (scenes only) is RUN/data."""
     train_split: SplitName = "train"
@@ -62,7 +62,7 @@ class DataSettings(Settings):
     keep: Annotated[tuple[str, ...], AsTuple] | None = None
     """Foreground classes to keep; null keeps all. Pixels of the others are not scored."""
     label_space: Literal["auto", "voc", "coco", "youtube_objects", "scenes"] = "auto"
-    """Class names; auto: those of the source, or the tags that tags.csv holds."""
+    """Class names; auto: those of the source or its data.json, or the tags that tags.csv holds."""
     max_pixels: Annotated[int, Field(ge=1, le=178_956_970)] = 100_000_000
     """Height times width above which a photo is refused unread; at most Pillow's own limit."""
     regions_cache: UserPath | None = None
@@ -118,8 +118,8 @@ class AugmentSettings(Settings):
 
 def _unknown_classes(data: DataSettings) -> list[Broken]:
     known = data.source if data.label_space == "auto" else data.label_space
-    # The classes of a tagged folder are known only once tags.csv is read.
-    if data.keep is None or known == "tagged_folder":
+    # These classes are known only once tags.csv or data.json is read.
+    if data.keep is None or known in ("tagged_folder", "prepared"):
         return []
     space = labels.label_space(known)
     broken = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wsss_tf.labels import LabelSpace
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -39,10 +41,12 @@ class Listing:
         splits: names of the splits that list a photo, with a problem or without.
         mask_folder: where `<id>.png` lies; listing and training never open it.
         other_truth: folders of further pixel labels, which nothing opens.
+        labels: the classes that the source itself names; None where it does not.
     """
 
     mask_folder: Path
     other_truth: tuple[Path, ...] = ()
+    labels: LabelSpace | None = None
     entries: list[Entry] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)

@@ -30,7 +30,7 @@ def check_photos(
     unique = list(dict.fromkeys(paths))
     headers, problems = {}, []
     with ThreadPoolExecutor(_THREADS) as pool:
-        results = pool.map(lambda path: _checked(path, max_pixels), unique)
+        results = pool.map(lambda path: check_photo(path, max_pixels=max_pixels), unique)
         for path, result in zip(unique, results, strict=True):
             if isinstance(result, str):
                 problems.append(result)
@@ -39,7 +39,8 @@ def check_photos(
     return headers, problems
 
 
-def _checked(path: Path, max_pixels: int) -> PhotoHeader | str:
+def check_photo(path: Path, *, max_pixels: int) -> PhotoHeader | str:
+    """The header of a photo that can be trained on, or what is wrong, with its path in front."""
     try:
         header = photo_header(path)
         problem = _header_problem(header, max_pixels)

@@ -15,7 +15,7 @@ from wsss_tf.data.scene_backgrounds import random_ground
 from wsss_tf.data.scene_canvas import random_light
 from wsss_tf.data.scene_clutter import add_clutter
 from wsss_tf.data.scene_objects import draw_object
-from wsss_tf.labels import SCENES
+from wsss_tf.labels import label_space
 
 MIN_SIZE = 32
 _SCENE_STREAM, _OBJECT_STREAM, _CLUTTER_STREAM = 0, 1, 2
@@ -54,7 +54,7 @@ def render_scene(seed: int, index: int, *, size: int) -> Scene:
     light = random_light(rng)
     image = add_clutter(rng, random_ground(rng, size))
     labels = np.zeros((size, size), np.uint8)
-    kinds = rng.choice(SCENES.num_tags, size=_MAX_TAGS, replace=False) + 1
+    kinds = rng.choice(label_space("scenes").num_tags, size=_MAX_TAGS, replace=False) + 1
     count = rng.choice(_OBJECTS_IN_SCENE[0], p=_OBJECTS_IN_SCENE[1])
     parts = np.zeros((size, size), np.uint8)
     areas: list[int] = []
@@ -62,7 +62,7 @@ def render_scene(seed: int, index: int, *, size: int) -> Scene:
         # A fourth object is a second one of a class that is there already.
         label = kinds[number % _MAX_TAGS]
         pixels = round(size * rng.uniform(0.32, 0.64))
-        drawn = draw_object(SCENES.names[label], rng, pixels=pixels, light=light)
+        drawn = draw_object(label_space("scenes").names[label], rng, pixels=pixels, light=light)
         corner = _find_place(rng, drawn[1] >= 0.5, parts, areas)
         if corner is None:
             continue
@@ -72,7 +72,7 @@ def render_scene(seed: int, index: int, *, size: int) -> Scene:
         areas.append(int(inside.sum()))
         parts[inside] = len(areas)
         labels[inside] = label
-    tags = tuple(SCENES.names[label] for label in np.unique(labels) if label)
+    tags = tuple(label_space("scenes").names[label] for label in np.unique(labels) if label)
     return Scene(_photograph(rng, image, light), labels, tags)
 
 
@@ -88,7 +88,7 @@ def render_object(seed: int, index: int, *, size: int) -> tuple[np.ndarray, str]
     rng = _generator(seed, index, size, _OBJECT_STREAM)
     light = random_light(rng)
     image = add_clutter(rng, random_ground(rng, size))
-    name = SCENES.names[1 + rng.integers(SCENES.num_tags)]
+    name = label_space("scenes").names[1 + rng.integers(label_space("scenes").num_tags)]
     pixels = round(size * rng.uniform(0.3, 0.75))
     drawn = draw_object(name, rng, pixels=pixels, light=light)
     y, x = rng.uniform(-0.08, 1.08, 2) * (size - pixels)

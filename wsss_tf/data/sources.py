@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from wsss_tf.config import DataSettings
 from wsss_tf.data.listing import Entry, Listing
 from wsss_tf.data.photo_files import check_photos
+from wsss_tf.data.prepared import list_prepared
 from wsss_tf.data.tagged_folder import list_tagged_folder
 from wsss_tf.data.voc import list_voc
 from wsss_tf.errors import DataError, DataProblems
@@ -120,8 +121,11 @@ def open_dataset(settings: DataSettings, *, root: Path) -> DataSet:
 
 
 def _listing(settings: DataSettings, root: Path) -> Listing:
+    splits = (settings.train_split, settings.eval_split)
     if settings.source == "voc":
-        return list_voc(root, (settings.train_split, settings.eval_split))
+        return list_voc(root, splits)
+    if settings.source == "prepared":
+        return list_prepared(root, splits)
     if settings.source == "scenes":
         from wsss_tf.data.scenes_folder import write_scenes  # Only here is drawing needed.
 
@@ -136,7 +140,18 @@ def _listing(settings: DataSettings, root: Path) -> Listing:
 def _full_labels(settings: DataSettings, listing: Listing) -> LabelSpace:
     """The label space before classes are kept; the one that masks are written in."""
     if settings.label_space != "auto":
-        return label_space(settings.label_space)
+        named = label_space(settings.label_space)
+        if listing.labels not in (None, named):
+            raise DataProblems(
+                [
+                    *listing.problems,
+                    f"data.label_space: {settings.label_space} has other classes than data.json, "
+                    "in whose ids the masks are. Leave it at auto.",
+                ]
+            )
+        return named
+    if listing.labels is not None:
+        return listing.labels
     if settings.source in ("voc", "scenes"):
         return label_space(settings.source)
     names = {name for entry in listing.entries for name in entry.tags} - {"", BACKGROUND}

@@ -76,9 +76,21 @@ def _tags(listing: Listing, path: Path) -> tuple[str, ...] | None:
     if text is None:
         return None
     try:
-        tree = ElementTree.fromstring(text)
-    except (ElementTree.ParseError, ValueError) as error:
+        return annotation_tags(text)
+    except ValueError as error:
         listing.problems.append(f"{path}: is not valid XML: {error}. Get the file again.")
         return None
+
+
+def annotation_tags(text: str | bytes) -> tuple[str, ...]:
+    """The classes of the objects in an annotation, each once, in their order.
+
+    Raises:
+        ValueError: the text is not valid XML.
+    """
+    try:
+        tree = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise ValueError(str(error)) from error
     names = ((node.findtext("name") or "").strip() for node in tree.iter("object"))
     return tuple(dict.fromkeys(names))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import stat
 import struct
@@ -59,13 +60,17 @@ class PhotoHeader(NamedTuple):
     mode: str
 
 
-def photo_header(path: str | os.PathLike[str]) -> PhotoHeader:
+def photo_header(path: str | os.PathLike[str], *, content: bytes | None = None) -> PhotoHeader:
     """Reads a photo's header; no pixel is decoded and no size refused.
+
+    Args:
+        path: of the file.
+        content: as in `read_label_map`.
 
     Raises:
         DataError: the file is missing, empty, unreadable or no image; names it and the fix.
     """
-    with _opened(Path(path), max_pixels=None) as image:
+    with _opened(Path(path), max_pixels=None, content=content) as image:
         orientation = _orientation(image)
         width, height = image.size
         if orientation >= 5:
@@ -73,11 +78,16 @@ def photo_header(path: str | os.PathLike[str]) -> PhotoHeader:
         return PhotoHeader(width, height, orientation, str(image.format), image.mode)
 
 
-def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def read_photo(
+    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, content: bytes | None = None
+) -> NDArray[np.uint8]:
     """Decodes a photo as it is displayed.
 
     EXIF orientation is applied. Grey, palette and CMYK become RGB, transparency is dropped, 16 bits
     keep the high byte, and of an animation the first frame is read.
+
+    Args:
+        path, max_pixels, content: as in `read_label_map`.
 
     Returns:
         uint8 [H, W, 3] RGB.
@@ -87,7 +97,7 @@ def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
             `max_pixels` pixels by its header; names it and the fix.
     """
     path = Path(path)
-    with _opened(path, max_pixels=max_pixels) as image:
+    with _opened(path, max_pixels=max_pixels, content=content) as image:
         orientation = _orientation(image)
         rgb = _rgb(path, image)
         if orientation in _TURNS:
@@ -96,9 +106,15 @@ def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
 
 
 def read_label_map(
-    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS
+    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, content: bytes | None = None
 ) -> NDArray[np.uint8]:
     """Reads the class ids of a mask: the indices of a palette PNG or the values of a grey one.
+
+    Args:
+        path: of the file.
+        max_pixels: height times width, by the header, above which it is not decoded.
+        content: of the file, where it has been read already, from an archive maybe; `path` is then
+            only what an error names.
 
     Returns:
         uint8 [H, W], as stored: an orientation in the file is not applied.
@@ -107,7 +123,7 @@ def read_label_map(
         DataError: as `read_photo`, or the file is no PNG of palette or 8-bit grey.
     """
     path = Path(path)
-    with _opened(path, max_pixels=max_pixels) as image:
+    with _opened(path, max_pixels=max_pixels, content=content) as image:
         grey_bits = image.tile[0][3] if image.tile else ""  # type: ignore[attr-defined]
         # Pillow stretches grey of fewer bits to 0..255, which turns ids into others.
         is_ids = image.mode == "P" or (image.mode == "L" and grey_bits == "L")
@@ -155,11 +171,14 @@ def read_note(path: str | os.PathLike[str]) -> str:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, *, max_pixels: int | None) -> Iterator[Image.Image]:
+def _opened(
+    path: Path, *, max_pixels: int | None, content: bytes | None = None
+) -> Iterator[Image.Image]:
     """Yields the image with its header read; errors in the block mean a damaged file."""
-    _check_readable(path)
+    if content is None:
+        _check_readable(path)
     try:
-        with open(path, "rb") as file:
+        with _file(path, content) as file:
             file.peek(1)  # Fills the buffer, so that a slow disk is not waited for in the lock.
             # Pillow warns of large photos; `max_pixels` is the check here. Filters are global.
             with _FILTERS_LOCK, warnings.catch_warnings():
@@ -186,6 +205,10 @@ def _opened(path: Path, *, max_pixels: int | None) -> Iterator[Image.Image]:
             f"{path}: is damaged or cut short: {error}. Get the file again, or take it off the "
             "list."
         ) from error
+
+
+def _file(path: Path, content: bytes | None) -> io.BufferedReader:
+    return open(path, "rb") if content is None else io.BufferedReader(io.BytesIO(content))
 
 
 def _check_readable(path: Path) -> None:

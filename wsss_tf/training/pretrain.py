@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from wsss_tf.data.scenes import render_clutter, render_object
 from wsss_tf.files import atomic_write
-from wsss_tf.labels import SCENES
+from wsss_tf.labels import label_space
 from wsss_tf.training.batch_norm_fold import folded_weights, training_network
 
 WIDTH = 0.125
@@ -58,14 +58,14 @@ def tagged_photos(settings: PretrainSettings, *, start: int, count: int):
         uint8 [count, side, side, 3] and float32 [count, K], one tag or none each.
     """
     photos = np.zeros((count, settings.side, settings.side, 3), np.uint8)
-    tags = np.zeros((count, SCENES.num_tags), np.float32)
+    tags = np.zeros((count, label_space("scenes").num_tags), np.float32)
     for row in range(count):
         index = start + row
         if row >= (1 - settings.empty) * count:
             photos[row] = render_clutter(settings.seed, index, size=settings.side)
         else:
             photos[row], name = render_object(settings.seed, index, size=settings.side)
-            tags[row] = SCENES.tag_vector([name])
+            tags[row] = label_space("scenes").tag_vector([name])
     return photos, tags
 
 
@@ -133,7 +133,7 @@ def pretrain(settings: PretrainSettings) -> tuple[dict[str, np.ndarray], float]:
     """
     keras.utils.set_random_seed(settings.seed)
     photos, tags = tagged_photos(settings, start=0, count=settings.photos)
-    model = training_network(SCENES.num_tags, width=WIDTH, seed=settings.seed)
+    model = training_network(label_space("scenes").num_tags, width=WIDTH, seed=settings.seed)
     fit(model, random_batches(photos, tags, settings), settings)
     unseen = tagged_photos(settings, start=_TEST_START, count=max(10, settings.photos // 8))
     sample = slice(None, None, max(1, settings.photos // 600))

@@ -20,6 +20,7 @@ from wsss_tf.reports.html.ablation import read_ablation
 from wsss_tf.reports.html.facts import run_facts
 from wsss_tf.reports.html.figures import charts
 from wsss_tf.reports.html.gallery import Gallery, draw_gallery
+from wsss_tf.reports.html.published import published_columns
 from wsss_tf.reports.html.quality import Quality, read_quality
 from wsss_tf.reports.html.scores import (
     Scores,
@@ -155,10 +156,11 @@ def _rendered(run: RunFolder, dataset: DataSet | None, parts: dict[str, Any]) ->
     scores: Scores = parts["scores"]
     names = dataset.labels.names if dataset else ()
     masks = {f"split {split}": one for split, one in scores.masks.items()}
+    beside = published_columns(run, scores)
     tables = [
         score_table(caption, columns)
         for caption, columns in (
-            (f"Predictions on the split {scores.split}, per cent", scores.predictions),
+            (f"Predictions on the split {scores.split}, per cent", scores.predictions | beside),
             ("Masks made from known tags, per cent", masks),
         )
         if columns

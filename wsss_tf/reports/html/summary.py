@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wsss_tf.data import DataSet
 from wsss_tf.reports.html.inputs import Evaluation
+from wsss_tf.reports.html.published import published_notes
 from wsss_tf.reports.html.scores import WITH, Scores
 from wsss_tf.reports.html.tables import interval_text
 from wsss_tf.training import RunFolder
@@ -45,6 +46,7 @@ def notes(run: RunFolder, dataset: DataSet | None, scores: Scores) -> list[str]:
         found.append(
             "A class with a dash is neither in the truth nor predicted: it does not count."
         )
+    found += published_notes(run, scores)
     if run.recipe.data.keep is not None:
         found.append(f"{_not_kept(dataset)} The recipe does not keep them.")
     if any(_is_foreground(one) for one in scores.masks.values()):

@@ -1,4 +1,4 @@
-"""Label spaces: class names, their ids, the one palette, and the two reserved ids."""
+"""A label space: class names, their ids, tag vectors and the conversion of masks."""
 
 from __future__ import annotations
 
@@ -134,23 +134,6 @@ class LabelSpace:
         return f"`name` must be a class of the label space. Received: name={name!r}. {hint}"
 
 
-def palette() -> NDArray[np.uint8]:
-    """Returns the VOC colour map, uint8 [256, 3] RGB, for every label space.
-
-    The bits of an id, three at a time from the lowest, are the bits of red, green and blue from
-    the highest: id 1 is (128, 0, 0), id 255 is (224, 224, 192).
-
-    Source: the PASCAL VOC development kit, VOCcolormap.m.
-    """
-    ids = np.arange(256, dtype=np.uint8)
-    colours = np.zeros((256, 3), np.uint8)
-    for level in range(8):
-        for channel in range(3):
-            colours[:, channel] |= ((ids >> channel) & 1) << (7 - level)
-        ids >>= 3
-    return colours
-
-
 def from_tags(names: Iterable[str]) -> LabelSpace:
     """Returns the label space of a user's own tags: background, then the names sorted, each once.
 
@@ -167,50 +150,8 @@ def from_tags(names: Iterable[str]) -> LabelSpace:
     return LabelSpace((BACKGROUND, *unique))
 
 
-def label_space(name: str) -> LabelSpace:
-    """Returns a built-in label space: "voc", "coco", "youtube_objects" or "scenes"."""
-    if name not in _SPACES:
-        raise ValueError(
-            f"`name` must be one of {', '.join(map(repr, _SPACES))}. Received: name={name!r}."
-        )
-    return _SPACES[name]
-
-
 def _checked(names: Iterable[str]) -> tuple[str, ...]:
     # A text is an iterable of letters, which would give a puzzling message further on.
     if isinstance(names, str):
         raise ValueError(f"`names` must be a list of names. Received: names={names!r}.")
     return tuple(names)
-
-
-def _space(text: str) -> LabelSpace:
-    return LabelSpace((BACKGROUND, *(name.strip() for name in text.split(","))))
-
-
-VOC = _space(
-    "aeroplane, bicycle, bird, boat, bottle, bus, car, cat, chair, cow, diningtable, dog, horse, "
-    "motorbike, person, pottedplant, sheep, sofa, train, tvmonitor"
-)
-"""PASCAL VOC: 20 classes and background."""
-
-COCO = _space(
-    "person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, "
-    "fire hydrant, stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, "
-    "bear, zebra, giraffe, backpack, umbrella, handbag, tie, suitcase, frisbee, skis, snowboard, "
-    "sports ball, kite, baseball bat, baseball glove, skateboard, surfboard, tennis racket, "
-    "bottle, wine glass, cup, fork, knife, spoon, bowl, banana, apple, sandwich, orange, broccoli, "
-    "carrot, hot dog, pizza, donut, cake, chair, couch, potted plant, bed, dining table, toilet, "
-    "tv, laptop, mouse, remote, keyboard, cell phone, microwave, oven, toaster, sink, "
-    "refrigerator, book, clock, vase, scissors, teddy bear, hair dryer, toothbrush"
-)
-"""COCO: 80 things in annotation order, ids 1..80 without the gaps of the annotation files."""
-
-YOUTUBE_OBJECTS = VOC.keep(
-    ["aeroplane", "bird", "boat", "car", "cat", "cow", "dog", "horse", "motorbike", "train"]
-)
-"""YouTube-Objects: 10 classes and background, under VOC's names and in VOC's order."""
-
-SCENES = _space("ball, boat, cactus, fish, house, mushroom, rocket, star")
-"""The generated scenes: 8 classes and background."""
-
-_SPACES = {"voc": VOC, "coco": COCO, "youtube_objects": YOUTUBE_OBJECTS, "scenes": SCENES}

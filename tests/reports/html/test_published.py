@@ -1,0 +1,116 @@
+"""The paper's class by class figures: whole, with the printed means, and shown where they fit."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from wsss_tf.config import DataSettings, load_recipe
+from wsss_tf.labels import COCO, SCENES, VOC, YOUTUBE_OBJECTS, label_space
+from wsss_tf.reports.html import write_report
+from wsss_tf.reports.published import DATA_SETS, published_for, read_published
+from wsss_tf.training import RunFolder
+
+
+@pytest.mark.parametrize("data_set", ["voc", "coco"])
+def test_each_class_has_a_figure_and_their_mean_is_the_printed_one(data_set):
+    for column in read_published(data_set).columns:
+        assert list(column.iou) == list(label_space(data_set).names)
+        assert all(0 <= figure < 1 for figure in column.iou.values())
+        # The printed figures are rounded, each by up to 0.05 %.
+        assert sum(column.iou.values()) / len(column.iou) == pytest.approx(column.miou, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("data_set", "table", "means"),
+    [
+        ("voc", "Table 1", {"paper": 0.509, "SEC": 0.507}),
+        ("coco", "Table 8", {"paper": 0.204, "SEC": 0.224}),
+        (
+            "youtube_objects",
+            "Table 7",
+            {"paper": 0.516, "SEC": 0.486, "Papazoglou": 0.468, "Tang": 0.239, "Ochs": 0.155},
+        ),
+    ],
+)
+def test_printed_means(data_set, table, means):
+    found = read_published(data_set)
+    assert found.table == table
+    assert {one.name: one.miou for one in found.columns} == pytest.approx(means)
+
+
+def test_some_printed_figures_of_single_classes():
+    paper, sec = read_published("coco").columns
+    assert (paper.iou["person"], sec.iou["person"]) == pytest.approx((0.275, 0.436))
+    assert (paper.iou["toaster"], paper.iou["zebra"]) == pytest.approx((0.0, 0.650))
+    assert read_published("voc").columns[0].iou["bus"] == pytest.approx(0.711)
+    assert all(not one.iou for one in read_published("youtube_objects").columns)
+
+
+def test_another_data_set_is_refused():
+    with pytest.raises(ValueError, match="Received: data_set='scenes'"):
+        read_published("scenes")
+
+
+def data(**changes):
+    return DataSettings.model_validate({"source": "prepared", "root": ".", **changes})
+
+
+@pytest.mark.parametrize(
+    ("settings", "labels", "split", "table"),
+    [
+        ({}, COCO, "val", "Table 8"),
+        ({}, YOUTUBE_OBJECTS, "val", "Table 7"),
+        ({}, VOC, "val", "Table 1"),
+        ({"source": "voc"}, VOC, "val", "Table 1"),
+        ({"source": "voc"}, COCO, "val", None),
+        ({}, COCO, "train", None),
+        ({}, SCENES, "val", None),
+        ({"source": "tagged_folder"}, COCO, "val", None),
+        ({"keep": ["cat"]}, COCO, "val", None),
+        ({"source": "scenes", "root": None}, SCENES, "val", None),
+    ],
+)
+def test_figures_are_shown_for_the_papers_data_alone(settings, labels, split, table):
+    found = published_for(data(**settings), labels.names, split)
+    assert (found and found.table) == table
+
+
+@pytest.fixture
+def page(tmp_path, write_evaluation, parse):
+    """The report of an untrained run on prepared data, with a made-up evaluation."""
+
+    def make(labels):
+        changes = ("segment.loss=tags", "masks.kind=none", "localize=null")
+        source = ("data.source=prepared", f"data.root={tmp_path / 'away'}")
+        with RunFolder.open(tmp_path / "run", load_recipe("scenes", (*changes, *source))) as run:
+            record = {**run.record(), "labels": list(labels.names)}
+            run.record_path.write_text(json.dumps(record))
+        write_evaluation(run.stage("report"), "evaluate_val", list(labels.names), ["a"])
+        return parse(write_report(run).path.read_text())
+
+    return make
+
+
+def test_the_report_shows_them_beside_ours(page):
+    text = page(COCO).text
+    assert "without CRF paper, Table 8 SEC, Table 8" in text
+    # Ours, the paper's and SEC's of one row of classes, and of the means.
+    assert "zebra 5.9 65.0 59.8" in text
+    assert "20.4 22.4" in text
+    assert "figures on the 40,504 photos of COCO val2014. Ours are on 3 photos." in text
+
+
+def test_of_youtube_objects_there_are_means_alone(page):
+    text = page(YOUTUBE_OBJECTS).text
+    assert "51.6 48.6 46.8 23.9 15.5" in text
+    assert "only their means are known" in text
+
+
+def test_other_data_have_no_such_columns(page):
+    assert "Table" not in page(SCENES).text
+
+
+def test_every_data_set_of_the_paper_has_a_table():
+    assert [read_published(name).table for name in DATA_SETS] == ["Table 1", "Table 8", "Table 7"]

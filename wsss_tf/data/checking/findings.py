@@ -1,0 +1,254 @@
+"""From facts about files to findings: one function for each family of kinds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from wsss_tf.config import DataSettings
+from wsss_tf.data.checking.kinds import Finding
+from wsss_tf.data.checking.scanning import MaskFile, PhotoFile
+from wsss_tf.data.listing import Entry
+from wsss_tf.data.own.layouts import Layout
+from wsss_tf.data.prepare.folder import read_record
+from wsss_tf.errors import DataError
+from wsss_tf.files import safe_join, sha256
+from wsss_tf.images import PHOTO_SUFFIXES
+from wsss_tf.labels import UNKNOWN, LabelSpace
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that is known of a folder.
+
+    Attributes:
+        layout: with its entries.
+        settings: to train with.
+        full: the label space of the ids in masks; None where there is none.
+        labels: the kept classes; None likewise.
+        photos: by path.
+        masks: by the path of their photo; those that exist.
+        mask_paths: where each photo's mask would be.
+        training: the lines that training would refuse the folder with.
+    """
+
+    layout: Layout
+    settings: DataSettings
+    full: LabelSpace | None
+    labels: LabelSpace | None
+    photos: dict[Path, PhotoFile]
+    masks: dict[Path, MaskFile]
+    mask_paths: dict[Path, Path]
+    training: tuple[str, ...]
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Every photo of every list."""
+        return self.layout.listing.entries
+
+    @cached_property
+    def by_path(self) -> dict[Path, Entry]:
+        """Each photo once, as the first list has it."""
+        found: dict[Path, Entry] = {}
+        for entry in self.entries:
+            found.setdefault(entry.path, entry)
+        return found
+
+    @cached_property
+    def splits_of(self) -> dict[Path, frozenset[str]]:
+        """The splits that each photo is in."""
+        found: dict[Path, set[str]] = defaultdict(set)
+        for entry in self.entries:
+            found[entry.path].add(entry.split)
+        return {path: frozenset(splits) for path, splits in found.items()}
+
+    @cached_property
+    def known_ids(self) -> frozenset[int]:
+        """The ids that a mask may have, 255 among them; all where there is no label space."""
+        if self.full is None or self.labels is None:
+            return frozenset(range(256))
+        table = self.labels.ids_from(self.full)
+        return frozenset(np.flatnonzero(table != UNKNOWN).tolist())
+
+    def opened(self, path: Path) -> bool:
+        """Whether opening the data set to train looks at this photo."""
+        if self.layout.source in ("voc", "prepared"):
+            used = {self.settings.train_split, self.settings.eval_split}
+            return bool(self.splits_of[path] & used)
+        return True
+
+    def name(self, path: Path) -> str:
+        """The path as a user would write it: below the folder."""
+        return relative(path, self.layout.root)
+
+    def short(self, text: str, path: Path) -> str:
+        """A message about a file, with its name in place of its whole path."""
+        return text.replace(str(path), self.name(path), 1)
+
+
+def relative(path: Path, root: Path) -> str:
+    """The path below `root`, or the whole path where it is not below."""
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def all_findings(facts: Facts, faults: list[str]) -> Iterator[Finding]:
+    """Every finding; `faults` are lines about the lists that were found before."""
+    yield from _list_findings(facts, faults)
+    yield from _photo_findings(facts)
+    yield from _mask_findings(facts)
+    yield from _tag_findings(facts)
+    yield from _copy_findings(facts)
+    yield from _stray_findings(facts)
+    if facts.layout.source == "prepared":
+        yield from _edited_findings(facts.layout.root)
+
+
+def _list_findings(facts: Facts, faults: list[str]) -> Iterator[Finding]:
+    """What training would say of lists and tags, less what other kinds count one by one."""
+    counted = {photo.fault.text for photo in facts.photos.values() if photo.fault}
+    empty = set()
+    for entry in facts.entries:
+        if entry.tags:
+            continue
+        empty.add(f"{entry.where}: {entry.path.name}")
+        key = "empty_tags" if entry.split == facts.settings.train_split else "no_tags"
+        yield Finding(key, f"{entry.where}: {facts.name(entry.path)}", entry.path)
+    rest = [
+        line
+        for line in (*faults, *facts.training)
+        # As `open_dataset` words it.
+        if line not in counted and line.rpartition(" has no tag. ")[0] not in empty
+    ]
+    for line in rest:
+        yield Finding("lists", line)
+    for line in facts.layout.listing.problems:
+        if line not in rest:
+            yield Finding("other_lists", line)
+
+
+def _photo_findings(facts: Facts) -> Iterator[Finding]:
+    for path, photo in facts.photos.items():
+        if photo.fault:
+            key = photo.fault.key if facts.opened(path) else "other_photos"
+            yield Finding(key, facts.short(photo.fault.text, path), path)
+        elif photo.header and photo.header.orientation != 1:
+            text = f"{facts.name(path)}: orientation {photo.header.orientation}"
+            yield Finding("exif", text, path)
+
+
+def _mask_findings(facts: Facts) -> Iterator[Finding]:
+    evaluated = [e.path for e in facts.entries if e.split == facts.settings.eval_split]
+    if any(path in facts.masks for path in evaluated):
+        for path in evaluated:
+            if path not in facts.masks:
+                text = f"{facts.name(facts.mask_paths[path])}: does not exist"
+                yield Finding("mask_missing", text, path)
+    for path, mask in facts.masks.items():
+        place = facts.mask_paths[path]
+        if mask.fault:
+            text = facts.short(mask.fault.text, place)
+            yield Finding(mask.fault.key, text, path, place)
+            continue
+        header = facts.photos[path].header
+        if header and mask.size and mask.size != (header.height, header.width):
+            text = (
+                f"{facts.name(place)}: {mask.size[1]} x {mask.size[0]}, the photo "
+                f"{header.width} x {header.height}"
+            )
+            if header.orientation >= 5 and mask.size == (header.width, header.height):
+                text += f" once it is turned (EXIF orientation {header.orientation})"
+            yield Finding("mask_size", text, path, place)
+        unknown = [i for i in mask.ids if i not in facts.known_ids]
+        if unknown:
+            text = f"{facts.name(place)}: {', '.join(map(str, unknown))}"
+            yield Finding("mask_ids", text, path, place)
+
+
+def _tag_findings(facts: Facts) -> Iterator[Finding]:
+    """Tags against masks, over the kept classes: 255 and the other classes say nothing."""
+    if facts.full is None or facts.labels is None:
+        return
+    kept = set(facts.labels.tags)
+    for path, mask in facts.masks.items():
+        if mask.fault:
+            continue
+        there = {facts.full.names[i] for i in mask.ids if i < facts.full.num_classes} & kept
+        tagged = set(facts.by_path[path].tags) & kept
+        for key, names in (
+            ("tags_without_pixels", tagged - there),
+            ("pixels_without_tags", there - tagged),
+        ):
+            if names:
+                ordered = [name for name in facts.labels.tags if name in names]
+                text = f"{facts.name(path)}: {', '.join(ordered)}"
+                yield Finding(key, text, path, facts.mask_paths[path])
+
+
+def _copy_findings(facts: Facts) -> Iterator[Finding]:
+    """Photos of equal content, and photos in several lists."""
+    copies: dict[str, list[Path]] = defaultdict(list)
+    for path, photo in facts.photos.items():
+        if photo.digest is not None:
+            copies[photo.digest].append(path)
+    both = {facts.settings.train_split, facts.settings.eval_split}
+    shared: dict[tuple[str, str], list[Path]] = defaultdict(list)
+    for paths in copies.values():
+        splits = frozenset().union(*(facts.splits_of[path] for path in paths))
+        text = " = ".join(facts.name(path) for path in paths)
+        if len(both) == 2 and both <= splits:
+            yield Finding("overlap", text, paths[0])
+        elif len(paths) > 1:
+            yield Finding(_copies_key(facts, paths), text, paths[0])
+        for pair in combinations(sorted(splits), 2):
+            if set(pair) != both:
+                shared[pair].append(paths[0])
+    for (first, second), paths in sorted(shared.items()):
+        text = f"{first} and {second}: {len(paths):,} photos, such as {facts.name(paths[0])}"
+        yield Finding("shared", text, paths[0])
+
+
+def _copies_key(facts: Facts, paths: list[Path]) -> str:
+    if facts.layout.name != "class_folders":
+        return "duplicates"
+    classes = [facts.by_path[path].tags for path in paths]
+    return "several_classes" if len(set(classes)) == len(classes) else "duplicates"
+
+
+def _stray_findings(facts: Facts) -> Iterator[Finding]:
+    """Masks and photos that lie beside the others and are named by no list."""
+    if facts.layout.source is None:
+        return
+    ids = {entry.id for entry in facts.entries}
+    for path in _files(facts.layout.listing.mask_folder):
+        if path.suffix.lower() == ".png" and path.stem not in ids:
+            yield Finding("stray_masks", facts.name(path), None, path)
+    if facts.layout.source == "voc":
+        return  # Its lists of photos with masks name a part of the photos, on purpose.
+    for folder in sorted({entry.path.parent for entry in facts.entries}):
+        for path in _files(folder):
+            if path.suffix.lower() in PHOTO_SUFFIXES and path not in facts.photos:
+                yield Finding("unlisted", facts.name(path), path)
+
+
+def _edited_findings(root: Path) -> Iterator[Finding]:
+    """Lists whose digest is not the one that data.json has of them."""
+    try:
+        record = read_record(root) or {}
+        for name, digest in sorted(dict(record.get("files", {})).items()):
+            if sha256(safe_join(root, name)) != digest:
+                yield Finding("edited", name)
+    except (DataError, OSError, TypeError, ValueError):
+        return  # What is wrong with it is told with the lists.
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_file())
+    except OSError:
+        return []

@@ -1,0 +1,1 @@
+"""Data sets from their original archives into plain folders; without TensorFlow."""

@@ -1,0 +1,107 @@
+"""Finds the archives of a data set in the user's folder, or fetches them; reads lists of ids."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, overload
+
+from wsss_tf.data.prepare.downloads import fetch
+from wsss_tf.errors import DataError
+
+_ID = re.compile(r"[\w-][\w.-]*")
+
+
+@dataclass(frozen=True)
+class FoundIn:
+    """Where an archive may be.
+
+    Attributes:
+        name: of its file.
+        others: what else is taken for it: other names and unpacked folders, relative to the root.
+        mirrors: addresses of it.
+        sha256: of the original file.
+        marks: folders that an unpacked one must have, so that a root without it is not taken.
+    """
+
+    name: str
+    others: tuple[str, ...]
+    mirrors: tuple[str, ...]
+    sha256: str | None
+    marks: tuple[str, ...] = ()
+
+
+@overload
+def find(root: Path, archive: FoundIn, *, download: bool, say: Callable[[str], None]) -> Path: ...
+@overload
+def find(
+    root: Path,
+    archive: FoundIn,
+    *,
+    download: bool,
+    say: Callable[[str], None],
+    needed: Literal[False],
+) -> Path | None: ...
+def find(
+    root: Path,
+    archive: FoundIn,
+    *,
+    download: bool,
+    say: Callable[[str], None],
+    needed: bool = True,
+) -> Path | None:
+    """The path of an archive, or of its unpacked folder, in `root`.
+
+    Args:
+        root: the user's folder.
+        archive: what is looked for; its file comes before its folders.
+        download: whether to fetch it into `root` where it is not there.
+        say: shows a line to the user.
+        needed: whether to raise an error where it is not there, and not None.
+
+    Raises:
+        DataError: it is not there, or no host gives it; `root` is no folder.
+        RunError: `root` cannot be written to.
+    """
+    if not root.is_dir() and (root.exists() or not download):
+        raise DataError(
+            f"{root}: must be the folder with {archive.name}, or with what it holds. Received: "
+            f"{'a file' if root.exists() else 'nothing of that name'}."
+        )
+    for name in (archive.name, *archive.others):
+        path = root / name
+        if path.is_file() or (path.is_dir() and _has_marks(path, archive.marks)):
+            return path
+    if download:
+        return fetch(archive.name, archive.mirrors, archive.sha256, root, say)
+    if not needed:
+        return None
+    here = ", ".join(sorted(path.name for path in root.iterdir())[:10]) or "nothing"
+    folders = ", ".join(name for name in archive.others if name != ".")
+    raise DataError(
+        f"{root}: has neither {archive.name} nor {folders}. It has: {here}. Put the archive "
+        "there, or add --download."
+    )
+
+
+def list_ids(content: bytes, where: str) -> tuple[str, ...]:
+    """The ids in a list, one a line, in order.
+
+    Raises:
+        DataError: a line is no id, or an id is there twice.
+    """
+    ids = [line.strip() for line in content.decode("utf-8", "replace").splitlines()]
+    ids = [name for name in ids if name]
+    wrong = next((name for name in ids if not _ID.fullmatch(name)), None)
+    if wrong is not None:
+        raise DataError(f"{where}: must hold one photo id a line. Received: {wrong[:80]!r}.")
+    if len(set(ids)) < len(ids):
+        twice = next(name for name in ids if ids.count(name) > 1)
+        raise DataError(f"{where}: has {twice!r} twice. Get the archive again.")
+    return tuple(ids)
+
+
+def _has_marks(folder: Path, marks: tuple[str, ...]) -> bool:
+    return all((folder / mark).is_dir() for mark in marks)

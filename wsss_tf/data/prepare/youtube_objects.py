@@ -1,0 +1,294 @@
+"""YouTube-Objects, release 1, as a prepared folder: frames drawn evenly, scored on Jain's masks.
+
+Two things are read. The frames (Prest et al., CVPR 2012), ten archives or folders named after the
+classes:
+
+    aeroplane.tar.gz, bird.tar.gz, ...   with   aeroplane/data/0001/shots/001/frame0001.jpg
+
+and the masks (Jain and Grauman, ECCV 2014), `youtube_masks` as a folder or an archive:
+
+    aeroplane/data/0001/shots/001/labels/00001.jpg   255 object, 0 not, of the class of the folder
+    aeroplane/data/0001/shots/001/images/00001.png   its frame, or frame0001.jpg, or not there
+
+The layout is taken from five public programs that read these files, which agree on all of it but
+the names in images/; the originals were not at hand. Two of them look for a shot's frames under the
+numbers that its masks have, and so does this: a shot with masks gives no photo to training.
+Release 2 has other numbers (frames without shots' folders), so its frames are refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import re
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsss_tf.data.prepare.archives import Archive, open_archive, source_of
+from wsss_tf.data.prepare.finding import FoundIn, find
+from wsss_tf.data.prepare.folder import finished
+from wsss_tf.data.prepare.items import About, Item
+from wsss_tf.data.prepare.progress import photo_bar
+from wsss_tf.data.prepare.writing import write_prepared
+from wsss_tf.errors import DataError, DataProblems
+from wsss_tf.images import enlarged, photo_header, read_photo
+from wsss_tf.labels import label_space
+
+FRAMES = 2200
+"""Frames of a class that the paper trains on, about: 22,000 of ten classes."""
+MASKS = FoundIn(
+    name="youtube_masks.tar.gz",
+    others=("youtube_masks.tar", "youtube_masks.tgz", "youtube_masks.zip", "youtube_masks"),
+    mirrors=(),
+    sha256=None,
+)
+_MASKS_PAGE = "http://vision.cs.utexas.edu/projects/videoseg/data_download_register.html"
+_HOST = "https://data.vision.ee.ethz.ch/cvl/youtube-objects/categories"
+_FRAME = re.compile(r"(?:.*/)?data/(\d+)/shots/(\d+)/(?:frame)?(\d+)\.jpg")
+_MASK = re.compile(r"(?:.*/)?(\w+)/data/(\d+)/shots/(\d+)/labels/(?:frame)?(\d+)\.(?:jpg|png)")
+_IMAGE = re.compile(r"(?:.*/)?(\w+)/data/(\d+)/shots/(\d+)/images/(?:frame)?(\d+)\.(?:jpg|png)")
+_HALF = 127  # JPEG blurs the edge between 0 and 255.
+_SHOWN = 3
+
+
+class Shot(NamedTuple):
+    """A shot, or part of a shot, of a video of a class."""
+
+    label: str
+    video: int
+    shot: int
+
+
+class Frame(NamedTuple):
+    """A frame; frames sort by class, video, shot and number."""
+
+    shot: Shot
+    number: int
+
+    @property
+    def id(self) -> str:
+        """Its name in the prepared folder, such as cow_0003_012_00041."""
+        label, video, shot = self.shot
+        return f"{label}_{video:04d}_{shot:03d}_{self.number:05d}"
+
+
+def prepare_youtube_objects(
+    root: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    frames: int = FRAMES,
+    download: bool = False,
+    workers: int = 2,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Prepares YouTube-Objects: train is frames without masks, val is every frame with a mask.
+
+    Args:
+        root: holds the archives or folders that this module's docstring names.
+        out: the prepared folder, empty or from an earlier call.
+        frames: at most so many of a class, drawn evenly over all that it has, in their order.
+        download: whether to fetch the frames' archives that are missing into `root`. The masks
+            are behind a form and must be there.
+        workers: number of threads.
+        say: shows a line to the user.
+
+    Returns:
+        The content of data.json.
+
+    Raises:
+        ValueError: `frames` is not positive.
+        DataProblems: everything that is wrong: classes without frames, shots with masks that the
+            frames do not have, masks without a frame, photos.
+        DataError: as `find`, `open_archive` and `write_prepared`.
+        RunError: `out` or `root` cannot be written to.
+    """
+    if frames < 1:
+        raise ValueError(f"`frames` must be positive. Received: frames={frames}.")
+    space = label_space("youtube_objects")
+    masks = find(Path(root), MASKS, download=False, say=say, needed=False)
+    if masks is None:
+        raise DataError(
+            f"{root}: has no {MASKS.name} and no folder youtube_masks. No host gives the masks to "
+            f"programs: ask for them at {_MASKS_PAGE}, and put them there."
+        )
+    paths = (find(Path(root), _archive_of(name), download=download, say=say) for name in space.tags)
+    places = {name: path for name, path in zip(space.tags, paths, strict=True) if path}
+    say("Reading the archives for their SHA-256, which data.json keeps")
+    sources = tuple(source_of(path) for path in (*places.values(), masks))
+    settings = (("frames", frames),)
+    about = About("youtube_objects", "youtube_objects", space.names, sources, settings=settings)
+    if record := finished(Path(out), about):
+        say(f"{out} is prepared already")
+        return record
+    with ExitStack() as stack:
+        truth = Truth(stack.enter_context(open_archive(masks, only=_is_truth)))
+        items, notes = _items(places, truth, frames, stack, say)
+        for note in notes:
+            say(note)
+        about = dataclasses.replace(about, notes=tuple(notes))
+        with photo_bar("YouTube-Objects") as progress:
+            return write_prepared(out, items, about, workers=workers, progress=progress)
+
+
+class Truth:
+    """The masks, and those of their frames that lie beside them.
+
+    Attributes:
+        archive: that they are in.
+        masks: name of the mask of each annotated frame.
+        images: name of the photo of a frame.
+    """
+
+    def __init__(self, archive: Archive) -> None:
+        self.archive = archive
+        self.masks = self._found(_MASK)
+        self.images = self._found(_IMAGE)
+        if not self.masks:
+            raise DataProblems(
+                [
+                    f"{archive.path}: must hold CLASS/data/VIDEO/shots/SHOT/labels/NUMBER.jpg. "
+                    "Get the pixel labels of Jain and Grauman for YouTube-Objects."
+                ]
+            )
+
+    def _found(self, pattern: re.Pattern[str]) -> dict[Frame, str]:
+        found = {}
+        classes = label_space("youtube_objects").tags
+        for name in self.archive.names():
+            if (match := pattern.fullmatch(name)) and match[1] in classes:
+                shot = Shot(match[1], int(match[2]), int(match[3]))
+                found[Frame(shot, int(match[4]))] = name
+        return found
+
+
+def evenly(frames: list[Frame], count: int) -> list[Frame]:
+    """At most `count` of the frames, in their order: the middles of as many equal stretches."""
+    total = len(frames)
+    if total <= count:
+        return list(frames)
+    return [frames[(2 * i + 1) * total // (2 * count)] for i in range(count)]
+
+
+def truth_map(photo: bytes, mask: bytes, label: int, where: str) -> NDArray[np.uint8]:
+    """The label map of a frame: its class where the mask is light, background elsewhere.
+
+    Args:
+        photo, mask: bytes of the files; a mask of another size is brought to the photo's, each
+            pixel from its nearest, as long as both have one shape.
+        label: the id of the class.
+        where: the name of the mask, for messages.
+
+    Returns:
+        uint8 [H, W].
+
+    Raises:
+        DataError: a file is no image, or damaged. A mask of another shape is left as it is, for
+            `write_prepared` to refuse.
+    """
+    header = photo_header(where, content=photo)
+    light = read_photo(where, content=mask).max(axis=2) > _HALF
+    labels = (light * label).astype(np.uint8)
+    height, width = labels.shape
+    if abs(header.width * height - header.height * width) > max(header.width, header.height):
+        return labels
+    return enlarged(labels, (header.height, header.width))
+
+
+def _archive_of(name: str) -> FoundIn:
+    others = (f"{name}.tar", f"{name}.tgz", f"{name}.zip", name)
+    return FoundIn(f"{name}.tar.gz", others, (f"{_HOST}/{name}.tar.gz",), None)
+
+
+def _is_truth(name: str) -> bool:
+    return bool(_MASK.fullmatch(name) or _IMAGE.fullmatch(name))
+
+
+def _items(
+    places: dict[str, Path],
+    truth: Truth,
+    count: int,
+    stack: ExitStack,
+    say: Callable[[str], None],
+) -> tuple[list[Item], list[str]]:
+    """Photos to train on, class by class, then the annotated ones; and what a user should know."""
+    train, val, notes, problems = [], [], [], []
+    annotated = {frame.shot for frame in truth.masks}
+    for label, path in places.items():
+        say(f"Listing the frames of {label}")
+        names = _frames(label, path)
+        problems += _class_problems(label, path, names, annotated)
+        free = [frame for frame in sorted(names) if frame.shot not in annotated]
+        chosen = evenly(free, count)
+        apart = [f for f in truth.masks if f.shot.label == label and f not in truth.images]
+        wanted = {names[frame] for frame in (*chosen, *apart) if frame in names}
+        archive = stack.enter_context(open_archive(path, only=wanted.__contains__))
+        train += [_train_item(archive, names[frame], frame) for frame in chosen]
+        for frame in sorted(f for f in truth.masks if f.shot.label == label):
+            if frame in truth.images:
+                val.append(_val_item(truth, frame, truth.archive, truth.images[frame]))
+            elif frame in names:
+                val.append(_val_item(truth, frame, archive, names[frame]))
+            else:
+                problems.append(f"{truth.masks[frame]}: has no frame, here or among {path.name}.")
+        shots = len({frame.shot for frame in free})
+        notes.append(f"{label}: {len(chosen):,} of {len(free):,} frames, of {shots:,} shots.")
+    if problems:
+        raise DataProblems(problems)
+    return train + val, notes
+
+
+def _frames(label: str, path: Path) -> dict[Frame, str]:
+    """The name of each frame of a class. Of an archive nothing is kept but the names."""
+    found = {}
+
+    def note(name: str) -> bool:
+        if match := _FRAME.fullmatch(name):
+            found[Frame(Shot(label, int(match[1]), int(match[2])), int(match[3]))] = name
+        return False
+
+    open_archive(path, only=note).close()
+    return found
+
+
+def _class_problems(
+    label: str, path: Path, names: dict[Frame, str], annotated: set[Shot]
+) -> list[str]:
+    if not names:
+        return [
+            f"{path}: must hold data/VIDEO/shots/SHOT/frame0001.jpg and so on, as release 1 of "
+            "YouTube-Objects has them; release 2 has no shots' folders. Get release 1."
+        ]
+    shots = {frame.shot for frame in names}
+    lost = sorted(shot for shot in annotated - shots if shot.label == label)
+    if lost:
+        shown = ", ".join(f"{video:04d}/{shot:03d}" for _, video, shot in lost[:_SHOWN])
+        return [
+            f"{path}: must have the shots that have masks, so that training can leave them out. "
+            f"Missing: {len(lost)}, such as {shown}. Get both of one release."
+        ]
+    if shots <= annotated:
+        return [f"{path}: has no shot without masks, so nothing to train on. Get it again."]
+    return []
+
+
+def _train_item(archive: Archive, name: str, frame: Frame) -> Item:
+    photo = functools.partial(archive.read, name)
+    return Item(frame.id, ".jpg", photo, None, (frame.shot.label,), ("train",))
+
+
+def _val_item(truth: Truth, frame: Frame, archive: Archive, name: str) -> Item:
+    mask = truth.masks[frame]
+    label = label_space("youtube_objects").index(frame.shot.label)
+
+    def label_map() -> NDArray[np.uint8]:
+        return truth_map(archive.read(name), truth.archive.read(mask), label, mask)
+
+    photo = functools.partial(archive.read, name)
+    suffix = PurePosixPath(name).suffix
+    return Item(frame.id, suffix, photo, label_map, (frame.shot.label,), ("val",))

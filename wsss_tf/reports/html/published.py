@@ -1,0 +1,45 @@
+"""The paper's figures as columns of the report's table, where the run is on the paper's data."""
+
+from __future__ import annotations
+
+from wsss_tf.reports.html.inputs import Evaluation
+from wsss_tf.reports.html.scores import Scores
+from wsss_tf.reports.published import Published, published_for
+from wsss_tf.training import RunFolder
+
+
+def published_columns(run: RunFolder, scores: Scores) -> dict[str, Evaluation]:
+    """Published figures in the form of evaluations, by the name of their column; none without
+    scores of ours, or for other data than the paper's.
+    """
+    table = _table(run, scores)
+    if table is None:
+        return {}
+    return {
+        f"{one.name}, {table.table}": Evaluation(
+            split=scores.split, photos=0, miou=one.miou, iou=dict(one.iou)
+        )
+        for one in table.columns
+    }
+
+
+def published_notes(run: RunFolder, scores: Scores) -> list[str]:
+    """What the published columns are of, and how to read them; none where there are none."""
+    table = _table(run, scores)
+    if table is None:
+        return []
+    means = "" if table.columns[0].iou else "; only their means are known"
+    return [
+        f"{table.table} is that of {table.source}: figures on {table.of}{means}. "
+        f"Ours are on {_photos(scores)} photos."
+    ]
+
+
+def _table(run: RunFolder, scores: Scores) -> Published | None:
+    one = next(iter(scores.predictions.values()), None)
+    return published_for(run.recipe.data, one.names, scores.split) if one else None
+
+
+def _photos(scores: Scores) -> str:
+    counts = sorted({one.photos for one in scores.predictions.values()})
+    return " and ".join(f"{count:,}" for count in counts)

@@ -1,0 +1,85 @@
+"""What others report for the three data sets of the paper, class by class, to stand beside ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from wsss_tf.config import DataSettings
+from wsss_tf.labels import label_space
+
+SPLIT = "val"
+DATA_SETS = ("voc", "coco", "youtube_objects")
+
+
+@dataclass(frozen=True)
+class Column:
+    """The figures of one method.
+
+    Attributes:
+        name: "paper" for that of the paper, else the method's.
+        miou: mean over classes, a fraction.
+        iou: of each class, a fraction; empty where only the mean is known.
+    """
+
+    name: str
+    miou: float
+    iou: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A table of the paper.
+
+    Attributes:
+        table: its name, such as "Table 8".
+        of: what was scored.
+        source: the paper.
+        columns: the paper's own method first.
+    """
+
+    table: str
+    of: str
+    source: str
+    columns: tuple[Column, ...]
+
+
+def published_for(data: DataSettings, classes: Sequence[str], split: str) -> Published | None:
+    """The table for a data set of the paper's; None for other data, some of the classes, no val.
+
+    Args:
+        data: of the recipe.
+        classes: that were scored, in the order of their ids.
+        split: that was scored.
+    """
+    if split != SPLIT or data.keep is not None or data.source not in ("voc", "prepared"):
+        return None
+    names = DATA_SETS if data.source == "prepared" else ("voc",)
+    found = [name for name in names if label_space(name).names == tuple(classes)]
+    return read_published(found[0]) if found else None
+
+
+def read_published(data_set: str) -> Published:
+    """The table of a data set: "voc" (Table 1), "coco" (8) or "youtube_objects" (7, means only).
+
+    Raises:
+        ValueError: another name.
+    """
+    if data_set not in DATA_SETS:
+        raise ValueError(
+            f"`data_set` must be one of {', '.join(DATA_SETS)}. Received: data_set={data_set!r}."
+        )
+    text = resources.files("wsss_tf.reports").joinpath("published.json").read_text("utf-8")
+    content = json.loads(text)
+    table = content[data_set]
+    columns = (
+        Column(
+            one["name"],
+            one["miou"] / 100.0,
+            {name: figure / 100.0 for name, figure in one["iou"].items()},
+        )
+        for one in table["columns"]
+    )
+    return Published(table["table"], table["of"], content["source"], tuple(columns))
