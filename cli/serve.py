@@ -71,8 +71,8 @@ def serve(
     with _interrupted_by_signals():
         checked = open_bundle(bundle)
         with serving(checked, options, timeout=timeout, say=_say) as server:
-            click.echo(request_to_paste(server))
             _say(f"Ready at {server.url}, gRPC at port {port}. Ctrl-C ends it.")
+            click.echo(request_to_paste(server))
             server.wait()
 
 
