@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import socket
 import threading
@@ -116,12 +117,14 @@ class _WatchedTls(_Watched, http.client.HTTPSConnection):
 
 class _Http(HTTPHandler):
     def http_open(self, req: Request) -> http.client.HTTPResponse:
-        return self.do_open(_Watched, req, watch=req.watch)  # type: ignore[attr-defined]
+        watched: Any = functools.partial(_Watched, watch=req.watch)  # type: ignore[attr-defined]
+        return self.do_open(watched, req)
 
 
 class _Https(HTTPSHandler):
     def https_open(self, req: Request) -> http.client.HTTPResponse:
-        return self.do_open(_WatchedTls, req, watch=req.watch)  # type: ignore[attr-defined]
+        watched: Any = functools.partial(_WatchedTls, watch=req.watch)  # type: ignore[attr-defined]
+        return self.do_open(watched, req)
 
 
 class _NoRedirect(HTTPRedirectHandler):
