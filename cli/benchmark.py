@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsss_tf.cli.benchmark_options import benchmark_options
+from wsss_tf.cli.signals import interrupted_by_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,8 +47,13 @@ def benchmark(
     from wsss_tf.serving import open_bundle
 
     opened = open_bundle(bundle)
-    with tempfile.TemporaryDirectory(prefix="wsss-tf-benchmark-") as scratch:
+    with (
+        interrupted_by_signals(),
+        tempfile.TemporaryDirectory(prefix="wsss-tf-benchmark-") as scratch,
+    ):
         report, rest = _prepared(opened, photos, Path(scratch), options)
+        if json_file:
+            report.write(json_file)  # A place that cannot be written to shows before any work.
         try:
             for _ in rest:
                 if json_file:

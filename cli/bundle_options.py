@@ -18,8 +18,8 @@ _OPTIONS = (
         "--tile",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Look at large photos in full, in tiles of N pixels that overlap (1024 is a good N), "
-        "rather than reduced.",
+        help="Look at large photos in full, in tiles of N pixels that overlap, not reduced. "
+        "N is at most the side that the bundle's network looks at, and 896 or more is best.",
     ),
     click.option(
         "--provider",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wsss_tf.cli.bundle_options import bundle_options, flag
 from wsss_tf.cli.options import out_option, predictor_options
 from wsss_tf.cli.start import start_tensorflow
+
+if TYPE_CHECKING:
+    from wsss_tf.serving import Segmenter
 
 _BUNDLE_FILE = "bundle.json"
 
@@ -58,7 +61,9 @@ def predict(
 
     A bundle needs no TensorFlow. OUT/manifest.jsonl then has a line for each photo, and what OUT
     holds of the same photo, bundle and options is kept. --crf is off there unless asked for, and
-    the options from --regions on are for bundles; --scales and --flip are for runs.
+    of mode dense; the options from --regions on are for bundles, --scales and --flip for runs. A
+    photo turned by EXIF gets its label map as displayed from a run, and over the file's own pixels
+    from a bundle.
 
     \b
     Example:
@@ -129,9 +134,7 @@ def _from_bundle(
         segmenter = Segmenter(bundle, **options)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    crf = segmenter.bundle.contract.crf
-    if crf and crf.by_default and not asked:
-        click.echo("Without the CRF that the run's recipe ends with: --crf adds it.", err=True)
+    _tell(segmenter, asked)
     kept = failed = 0
     started = time.perf_counter()
     with (
@@ -154,3 +157,23 @@ def _from_bundle(
     )
     if failed:
         raise SystemExit(3)
+
+
+def _tell(segmenter: Segmenter, asked: bool) -> None:
+    """What a user may not expect of the label maps; `asked`: whether the CRF was settled."""
+    from wsss_tf.serving.tiles import LARGE_FOV_REACH
+
+    crf = segmenter.bundle.contract.crf
+    if crf and crf.by_default and not asked:
+        click.echo(
+            "Without a CRF, though the run's recipe ends with one: --crf adds the bundle's, whose "
+            "mode is dense.",
+            err=True,
+        )
+    tiling = segmenter.options.tiling
+    if tiling and tiling.reach < LARGE_FOV_REACH:
+        click.echo(
+            f"Tiles overlap by {tiling.reach} pixels, less than the {LARGE_FOV_REACH} that the "
+            "network may look at: labels near seams may differ from those of the whole photo.",
+            err=True,
+        )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
+
+from wsss_tf.cli.signals import interrupted_by_signals
 
 _PORT = click.IntRange(min=1, max=65535)
 
@@ -68,31 +66,13 @@ def serve(
     from wsss_tf.serving.server_command import ServerOptions
 
     options = ServerOptions(port, rest_port, docker, gpu, image, host)
-    with _interrupted_by_signals():
+    with interrupted_by_signals():
         checked = open_bundle(bundle)
         with serving(checked, options, timeout=timeout, say=_say) as server:
-            click.echo(request_to_paste(server))
             _say(f"Ready at {server.url}, gRPC at port {port}. Ctrl-C ends it.")
+            click.echo(request_to_paste(server))
             server.wait()
 
 
 def _say(text: str) -> None:
     click.echo(text, err=True)
-
-
-@contextlib.contextmanager
-def _interrupted_by_signals() -> Iterator[None]:
-    """SIGTERM and a closed terminal raise KeyboardInterrupt too, so that no server is left behind.
-
-    So does Ctrl-C for a job in the background, which is deaf to it otherwise.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -15,6 +15,9 @@ _PREDICT = """\
 wsss-tf predict . PHOTOS --out labels           # PHOTOS: files or folders
 ```
 
+The label map of a photo that EXIF turns lies over its file's own pixels; `Segmenter` gives it as
+the photo is displayed.
+
 ```python
 from wsss_tf.serving import Segmenter
 
@@ -26,10 +29,11 @@ Any ONNX Runtime program gets the same label maps; no preprocessing is left to d
 
 ```python
 import numpy as np, onnxruntime
-from PIL import Image
+from PIL import Image, ImageOps
 
 session = onnxruntime.InferenceSession("FILE", providers=["CPUExecutionProvider"])
-pixels = np.asarray(Image.open("photo.jpg").convert("RGB"))[None]  # uint8 [1, height, width, 3]
+photo = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB")  # as it is displayed
+pixels = np.asarray(photo)[None]  # uint8 [1, height, width, 3]
 labels, probabilities = session.run(["labels", "probabilities"], {"pixels": pixels})
 ```
 """
@@ -124,7 +128,9 @@ def _run_it(about: Contract) -> str:
         regions = " and `regions` int32 [layers, h, w]" if crf["regions"] else ""
         text += (
             f"\n`{crf['file']}` sharpens outlines: `photo` uint8 [h, w, 3], `probabilities` of it"
-            f"{regions} give `refined`, for photos of up to {crf['max_side']} pixels a side.\n"
+            f"{regions} give `refined`, for photos of up to {crf['max_side']} pixels a side. It is "
+            "of mode dense, whatever the recipe says, and its labels differ by some per cent of "
+            "pixels from those of another mode.\n"
         )
     if about["saved_model"]:
         has_crf = any("_crf" in row["form"] for row in about["parity"])

@@ -51,10 +51,23 @@ def require_new(out: Path) -> None:
     """Raises RunError for a file, or a folder that holds anything."""
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise RunError(f"{out}: must be a new or empty folder. Received: a file or a link.")
+    if os.path.ismount(out):
+        raise RunError(
+            f"{out}: must be a folder that can be renamed. Received: a mount point. Give the name "
+            "of a new folder inside it."
+        )
     if out.is_dir() and any(out.iterdir()):
         raise RunError(
             f"{out}: must be a new or empty folder. Received: a folder that is not empty. "
             "Remove it first, or choose another --out."
+        )
+    parent = next(path for path in out.absolute().parents if path.is_dir())
+    if not os.access(
+        parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids
+    ):
+        raise RunError(
+            f"{out}: must lie in a folder that you may write to, as it is built beside its place. "
+            f"Received: {parent}. Choose another --out."
         )
 
 

@@ -39,7 +39,10 @@ def half_precision(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def classifiers(model: onnx.ModelProto) -> list[str]:
-    """Names of the convolutions whose result no ReLU follows: one for each view."""
+    """Names of the convolutions whose result no ReLU follows.
+
+    For each view these are the classifier, and the upsampling behind it.
+    """
     rectified = {name for node in model.graph.node if node.op_type == "Relu" for name in node.input}
     return [
         node.name

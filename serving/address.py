@@ -71,10 +71,10 @@ class ModelChoice:
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"`model` must be a model's name. Received: model={self.name!r}.")
         whole = isinstance(self.version, int) and not isinstance(self.version, bool)
-        if self.version is not None and not (whole and self.version >= 0):
+        if self.version is not None and not (whole and 0 <= self.version < 1 << 63):
             raise ValueError(
-                f"`version` must be a whole number from 0. Received: version={self.version!r}. A "
-                "label such as 'stable' goes into `label`."
+                "`version` must be a whole number of 0 to 2**63 - 1. Received: "
+                f"version={self.version!r}. A label such as 'stable' goes into `label`."
             )
         if self.label is not None and not (isinstance(self.label, str) and self.label):
             raise ValueError(f"`label` must be a version's label. Received: label={self.label!r}.")
@@ -106,6 +106,7 @@ def parse_address(url: str) -> Address:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
+        (host or "").encode("idna")  # As a connection does, with an error of its own kind.
     except ValueError as error:
         raise ValueError(
             f"`url` must be scheme://host:port. Received: url={url!r} ({error})."

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsss_tf.errors import DataError
-from wsss_tf.files import JsonLines, lock, read_jsonl, sha256, truncate_jsonl
+from wsss_tf.files import JsonLines, lies_in, lock, read_jsonl, remove, sha256, truncate_jsonl
 from wsss_tf.images import as_stored, overlay, read_photo, write_label_map, write_photo
 from wsss_tf.serving.segmenter import Segmentation, Segmenter
 
@@ -63,7 +64,7 @@ def predict_files(
             is whole, and the same call goes on from there.
     """
     for path in photos:
-        if path.resolve().parent == out.resolve():
+        if lies_in(path, out):
             raise DataError(f"{path}: lies in --out, where label maps are written. Choose another.")
     with lock(out):
         max_pixels = segmenter.options.max_pixels
@@ -120,6 +121,10 @@ class _Folder:
         except DataError as error:
             row |= {"status": "error", "error": _about(path, error), "height": None, "width": None}
             row |= {"seconds": round(found.seconds, 4), "sha256": None}
+            # Of an earlier call, when there was a photo: it must not pass for that of this one.
+            for old in (mask, self._overlay(path)):
+                if os.path.lexists(old):
+                    remove(old)
         else:
             write_label_map(mask, labels)
             if drawn is not None:

@@ -47,7 +47,7 @@ class Bundle:
             ValueError: the bundle has none.
         """
         models = self.contract.models
-        if precision not in models:
+        if not isinstance(precision, str) or precision not in models:
             there = ", ".join(models) or "none; export it with --onnx"
             raise ValueError(
                 f"`precision` must be one that the bundle {self.folder} has ({there}). "
@@ -131,6 +131,8 @@ def _json(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path}: cannot be read: {error}. {_AGAIN}") from error
     number = content.get("format")
+    if isinstance(number, bool):
+        raise BundleError(f"{path}: `format` must be a number. Received: {number}. {_AGAIN}")
     if isinstance(number, int) and number > FORMAT:
         raise BundleError(
             f"{folder}: must be of format {FORMAT} or older. Received: format {number}, written by "
@@ -174,9 +176,10 @@ def _foreign(folder: Path, contract: BundleContract) -> list[str]:
     """Files beside the models that the bundle does not list."""
     found = []
     for top in _MODEL_FOLDERS:
-        for parent, _, names in os.walk(folder / top):
+        for parent, folders, names in os.walk(folder / top):
             relative = Path(parent).relative_to(folder)
-            found += [(relative / name).as_posix() for name in names]
+            links = [name for name in folders if Path(parent, name).is_symlink()]
+            found += [(relative / name).as_posix() for name in [*names, *links]]
     return [
         f"{name}: is foreign, {CONTRACT_FILE} does not list it; take it out"
         for name in sorted(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 from collections.abc import Generator, Iterable
@@ -20,6 +19,9 @@ from wsss_tf.serving.segmenter import Segmentation, segmentation
 from wsss_tf.serving.served_model import ServedModel
 from wsss_tf.serving.service import Busy, TooLate
 from wsss_tf.serving.upload import prepared
+
+_LONGEST_S = 1_000_000
+"""Eleven days; what waits for a clock refuses far longer times."""
 
 
 class Client:
@@ -111,7 +113,10 @@ class Client:
     def ready(self) -> bool:
         """Whether the server could segment a photo now; asked once, within 5 s."""
         try:
+            self._require_open()
             self._model.check_ready(self._timeout)
+        except ValueError:
+            return False
         except (Busy, ServerError):
             return False
         return True
@@ -123,6 +128,7 @@ class Client:
             ServerError: it could not within `timeout` seconds, or never will: something else
                 answers there, or the model has no such signature.
         """
+        self._require_open()
         deadline = Deadline(_seconds("timeout", timeout), self._closed)
         patiently(self._model.check_ready, deadline, self._model.address)
 
@@ -173,17 +179,22 @@ class Client:
             stop.set()  # The others need not find out for themselves.
             raise
 
-    def _label_map(self, photo: Photo, stop: threading.Event) -> NDArray[np.uint8]:
+    def _require_open(self) -> None:
         if self._closed.is_set():
             raise ValueError("This client is closed. Make another one.")
+
+    def _label_map(self, photo: Photo, stop: threading.Event) -> NDArray[np.uint8]:
+        self._require_open()
         upload = prepared(photo)
         return self._model.label_map(upload, Deadline(self._timeout, stop))
 
 
 def _seconds(name: str, value: float) -> float:
     right = isinstance(value, int | float) and not isinstance(value, bool)
-    if not right or not 0 < value < math.inf:
-        raise ValueError(f"`{name}` must be seconds above 0. Received: {name}={value!r}.")
+    if not right or not 0 < value <= _LONGEST_S:
+        raise ValueError(
+            f"`{name}` must be seconds above 0, {_LONGEST_S} at most. Received: {name}={value!r}."
+        )
     return float(value)
 
 

@@ -39,6 +39,8 @@ class Views(_Section):
 
     side: Side | None = None
     """It reduces those whose longer side is above it by itself; None: it never does."""
+    grid_side: Side | None = None
+    """Above it, it decides classes on a grid of that longer side; None: it never does."""
 
 
 class CrfContract(_Section):
@@ -88,6 +90,16 @@ class BundleContract(_Section):
     weights_sha256: str
     recipe_sha256: str
     files: dict[str, FileEntry]
+
+    @property
+    def whole_side(self) -> int:
+        """The longer side up to which a photo is given to the graph whole.
+
+        Beyond `input.max_side` only where the graph reduces it by itself. A still larger one would
+        take gigabytes there.
+        """
+        views, most = self.views, self.input.max_side
+        return max(most, views.grid_side or most) if views.side else most
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> BundleContract:

@@ -23,7 +23,7 @@ from tensorflow_serving.apis import (
 from wsss_tf.errors import ServerError
 from wsss_tf.images import MAX_PIXELS
 from wsss_tf.serving.address import REST_PORT, Address, ModelChoice
-from wsss_tf.serving.service import IMAGE, MASK, failure
+from wsss_tf.serving.service import IMAGE, MASK, failure, shortened
 
 _SIGNATURES = "signature_def"
 _OPTIONS = (
@@ -121,6 +121,11 @@ class GrpcService:
             # What gRPC says where HTTP/1.1 is spoken: no waiting helps.
             if status == "UNAVAILABLE" and ("HTTP/2" in reason or "http1" in reason):
                 raise self._foreign("HTTP/1.1") from error
+            if status == "UNAVAILABLE" and self._address.is_secure and "SSL" in reason:
+                raise ServerError(
+                    f"{self._address}: no secure connection: {shortened(reason)}. Write grpc:// if "
+                    "it has no TLS."
+                ) from error
             if status == "UNIMPLEMENTED":
                 raise self._foreign("gRPC, but another service") from error
             raise failure(self._address, status, reason) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def photo_files(given: Sequence[Path]) -> list[Path]:
     for path in given:
         if path.suffix.lower() == LIST_SUFFIX:
             named += _listed(path)
-        elif not path.exists() and glob.has_magic(str(path)):
+        elif glob.has_magic(str(path)) and not os.path.exists(path):
             named += _fitting(path)
         else:
             named.append(path)
@@ -44,7 +45,7 @@ def _fitting(pattern: Path) -> list[Path]:
 
 def _listed(path: Path) -> list[Path]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"{path}: cannot be read as a list of photos, one a line, in UTF-8: {error}."

@@ -88,9 +88,7 @@ class Network:
         about = self._session.get_modelmeta().custom_metadata_map
         labels, digest = about.get("wsss_tf.labels"), about.get("wsss_tf.weights_sha256")
         ours = bundle.contract
-        if digest not in (None, ours.weights_sha256) or (
-            labels is not None and json.loads(labels) != list(ours.labels)
-        ):
+        if digest not in (None, ours.weights_sha256) or not _names(labels, ours.labels):
             raise BundleError(f"{self.name}: is the model of another bundle. Export this one anew.")
         inputs = {each.name: (each.type, len(each.shape)) for each in self._session.get_inputs()}
         outputs = {each.name: each.type for each in self._session.get_outputs()}
@@ -111,3 +109,11 @@ class Network:
                 f"{self.name}: must give {list(expected)} for {list(batch.shape)}. "
                 f"Received: {list(found.shape)}. Export it with wsss-tf."
             )
+
+
+def _names(told: str | None, labels: tuple[str, ...]) -> bool:
+    """Whether the labels that a model's metadata tells, if any, are these."""
+    try:
+        return told is None or json.loads(told) == list(labels)
+    except ValueError:
+        return False

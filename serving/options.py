@@ -45,14 +45,26 @@ class SegmenterOptions:
     def __post_init__(self) -> None:
         check_provider(self.provider)
         for name in ("tile", "batch_size", "threads", "max_pixels"):
+            self._check_number(name, 1, optional=name != "max_pixels")
+        self._check_number("overlap", 0)
+        for name in ("crf", "regions"):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise ValueError(f"`{name}` must be at least 1. Received: {name}={value!r}.")
+            if not (isinstance(value, bool) or (value is None and name == "regions")):
+                raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}.")
         if self.regions and not self.crf:
             raise ValueError("`regions` must go with crf=True: they are a term of the CRF.")
         if self.overlap is not None and self.tile is None:
             raise ValueError("`overlap` must go with a `tile`. Received: tile=None.")
         _ = self.tiling
+
+    def _check_number(self, name: str, least: int, *, optional: bool = True) -> None:
+        value = getattr(self, name)
+        if value is None and optional:
+            return
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(
+                f"`{name}` must be a whole number of at least {least}. Received: {name}={value!r}."
+            )
 
     @property
     def tiling(self) -> Tiling | None:

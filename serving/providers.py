@@ -38,7 +38,7 @@ def cpu_threads() -> int:
 
 def check_provider(provider: str) -> None:
     """Raises ValueError for a provider that is none of `PROVIDERS`."""
-    if provider not in PROVIDERS:
+    if not isinstance(provider, str) or provider not in PROVIDERS:
         raise ValueError(
             f"`provider` must be one of {', '.join(PROVIDERS)}. Received: provider={provider!r}."
         )

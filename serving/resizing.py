@@ -64,17 +64,26 @@ def averaged(photo: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 
 def resized(probabilities: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Probabilities in another grid, bilinearly: float32 [h, w, K] -> float32 [*size, K]."""
+    """Probabilities in another grid: float32 [h, w, K] -> float32 [*size, K] that sum to 1.
+
+    Their logarithms are resized, which differ from the network's scores by the same amount for all
+    classes of a pixel: the graph resizes scores, too, before they become probabilities.
+    """
     if probabilities.shape[:2] == size:
         return probabilities
     result = np.empty((*size, probabilities.shape[2]), np.float32)
     for index in range(probabilities.shape[2]):
-        result[..., index] = _bilinear(probabilities[..., index], size)
+        result[..., index] = _bilinear(_log(probabilities[..., index]), size)
+    result -= result.max(axis=-1, keepdims=True)
+    np.exp(result, out=result)
+    result /= result.sum(axis=-1, keepdims=True)
     return result
 
 
 def labels_at(probabilities: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
     """The likeliest class in a finer grid; holds two classes of that grid at a time, never all.
+
+    By logarithms, as in `resized`.
 
     Args:
         probabilities: float32 [h, w, K].
@@ -84,14 +93,18 @@ def labels_at(probabilities: NDArray[np.float32], size: tuple[int, int]) -> NDAr
         uint8 [height, width].
     """
     grid = size_within(size, GRID_SIDE)
-    best = _bilinear(probabilities[..., 0], grid)
+    best = _bilinear(_log(probabilities[..., 0]), grid)
     labels = np.zeros(grid, np.uint8)
     for index in range(1, probabilities.shape[2]):
-        score = _bilinear(probabilities[..., index], grid)
+        score = _bilinear(_log(probabilities[..., index]), grid)
         better = score > best
         labels[better] = index
         np.maximum(best, score, out=best)
     return enlarged(labels, size)
+
+
+def _log(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.log(np.maximum(values, np.finfo(np.float32).tiny))
 
 
 def _bilinear(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

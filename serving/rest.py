@@ -15,7 +15,7 @@ from urllib.request import Request
 
 from wsss_tf.errors import ServerError
 from wsss_tf.serving.address import GRPC_PORT, Address, ModelChoice
-from wsss_tf.serving.http_transfer import opener, read
+from wsss_tf.serving.http_transfer import Watch, opener, read
 from wsss_tf.serving.service import (
     MAX_ERROR_BYTES,
     Busy,
@@ -102,23 +102,29 @@ class RestService:
         Raises:
             ConnectionError: the connection broke off.
         """
-        end = time.monotonic() + timeout
         request = Request(f"{self._address}{path}", data=body)
         request.add_header("Content-Type", "application/json")
-        try:
-            with self._opener.open(request, timeout=timeout) as response:
-                return self._parsed(read(response, max_bytes, end))
-        except HTTPError as error:
-            raise self._refusal(error) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise self._broken(error, timeout) from error
+        with Watch(timeout) as watch:
+            request.watch = watch  # type: ignore[attr-defined]
+            try:
+                with self._opener.open(request, timeout=timeout) as response:
+                    content = read(response, max_bytes)
+            except HTTPError as error:
+                refusal = self._refusal(error)
+                raise (self._late(timeout) if watch.late else refusal) from error
+            except (OSError, http.client.HTTPException) as error:
+                broken = self._broken(error, timeout)
+                raise (self._late(timeout) if watch.late else broken) from error
+        if watch.late:  # What came before may look like a whole answer.
+            raise self._late(timeout)
+        return self._parsed(content)
 
     def _parsed(self, content: bytes | None) -> Any:
         if content is None:
             raise self._foreign("an answer far larger than a label map of the photo")
         try:
             return json.loads(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             start = content[:60].decode("utf-8", "replace")
             raise self._foreign(f"no JSON, beginning {start!r}") from error
 
@@ -138,7 +144,7 @@ class RestService:
                 content = b""
         try:
             reason = str(json.loads(content)["error"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             reason = ""
         status = _STATUSES.get(error.code, f"status {error.code} {error.reason}")
         if status in ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED") or reason:
@@ -151,7 +157,7 @@ class RestService:
         """The exception for an answer that did not come, or is not HTTP."""
         reason = error.reason if isinstance(error, URLError) else error
         if isinstance(reason, TimeoutError):
-            return TooLate(f"{self._address}: no answer within {timeout:.3g} s. Raise `timeout`.")
+            return self._late(timeout)
         if isinstance(reason, ConnectionRefusedError):
             return Busy("the connection is refused: nothing listens there")
         if isinstance(reason, http.client.IncompleteRead):
@@ -167,6 +173,9 @@ class RestService:
         if isinstance(reason, OSError):
             return Busy(str(reason))
         return self._foreign(shortened(repr(reason)))
+
+    def _late(self, timeout: float) -> TooLate:
+        return TooLate(f"{self._address}: no answer within {timeout:.3g} s. Raise `timeout`.")
 
     def _foreign(self, found: str) -> ServerError:
         return ServerError(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import os
 import socket
 import subprocess
 import tempfile
@@ -68,7 +70,11 @@ def serving(
     host = options.host or LOCALHOST if docker else ""
     for port in (options.port, options.rest_port):
         _require_free(host, port)
-    with tempfile.TemporaryDirectory(prefix="wsss-tf-serve-") as scratch:
+    with (
+        _held(options.port),
+        _held(options.rest_port),
+        tempfile.TemporaryDirectory(prefix="wsss-tf-serve-") as scratch,
+    ):
         if docker:
             _require_image(options.chosen_image, say)
             command = docker_command(bundle, options)
@@ -88,6 +94,25 @@ def serving(
 def request_to_paste(server: Server) -> str:
     """How to ask a server for a mask, from a shell and from Python."""
     return _REQUEST.replace("URL", server.url).replace("NAME", server.model)
+
+
+@contextlib.contextmanager
+def _held(port: int) -> Iterator[None]:
+    """Keeps a port from other calls of this until the block ends.
+
+    A server opens its ports only when it has loaded the model: until then they are free, and of two
+    servers both would be taken for the one that answers.
+    """
+    path = Path(tempfile.gettempdir(), f"wsss-tf-port-{os.getuid()}-{port}.lock")
+    with open(path, "w", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ServerError(
+                f"Port {port} must be free. Received: another wsss-tf serve has it. Choose others "
+                "with --port (gRPC) and --rest-port (REST)."
+            ) from error
+        yield
 
 
 def _require_free(host: str, port: int) -> None:

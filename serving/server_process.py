@@ -21,6 +21,8 @@ from wsss_tf.serving.server_command import ServerCommand
 _LOG = logging.getLogger(__name__)
 _LOG_LINES, _LINE_BYTES = 20, 2000
 _POLL = 0.2
+_NO_REST = "Failed to start HTTP Server"
+"""What tensorflow_model_server logs, and goes on without REST."""
 _STOPS_IN = 10.0
 # No proxy: the server is on this machine.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -39,6 +41,7 @@ class Server:
         self.url, self.model = url, model
         self._command = command
         self._lines: deque[str] = deque(maxlen=_LOG_LINES)
+        self._lacks_rest = False
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
 
@@ -76,8 +79,12 @@ class Server:
         deadline = time.monotonic() + timeout
         while True:
             versions = self._versions()
-            if any(version.get("state") == "AVAILABLE" for version in versions):
+            available = any(version.get("state") == "AVAILABLE" for version in versions)
+            # Asked afterwards: who answers may be another server at the same port.
+            if available and self._poll() is None and not self._lacks_rest:
                 return
+            if self._lacks_rest:
+                raise self._error("could not open its REST port")
             for version in versions:
                 if version.get("state") == "END":
                     status = json.dumps(version.get("status", {}))
@@ -134,6 +141,7 @@ class Server:
             while line := stream.readline(_LINE_BYTES):
                 text = line.decode("utf-8", "replace").rstrip()
                 self._lines.append(text)
+                self._lacks_rest |= _NO_REST in text
                 _LOG.info("%s", text)
 
     def _error(self, what: str) -> ServerError:

@@ -392,3 +392,17 @@ def test_overlay_extremes_and_wrong_arguments():
         images.overlay(RGB, ids.T)
     with pytest.raises(ValueError, match=r"in 0..1. Received: opacity=1.5"):
         images.overlay(RGB, ids, opacity=1.5)
+
+
+@pytest.mark.parametrize("error", [TypeError, KeyError, AttributeError, ZeroDivisionError])
+def test_whatever_the_decoder_raises_is_a_damaged_file(tmp_path, monkeypatch, error):
+    """A TIFF with a fraction for a width made Pillow raise a TypeError."""
+    Image.fromarray(np.zeros((3, 4, 3), np.uint8)).save(tmp_path / "a.tif")
+
+    def fails(*arguments, **options):
+        raise error("no")
+
+    monkeypatch.setattr(Image.Image, "load", fails)
+    monkeypatch.setattr("PIL.TiffImagePlugin.TiffImageFile.load", fails)
+    with pytest.raises(DataError, match="a.tif: is damaged or cut short"):
+        images.read_photo(tmp_path / "a.tif")

@@ -123,6 +123,14 @@ def safe_join(root: str | os.PathLike[str], relative: str | os.PathLike[str]) ->
     return root / name
 
 
+def lies_in(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
+    """Whether a file, links followed, lies in `folder` itself; False for what no file can be."""
+    try:
+        return os.path.dirname(os.path.realpath(path)) == os.path.realpath(folder)
+    except (OSError, ValueError):
+        return False
+
+
 @contextlib.contextmanager
 def lock(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Holds `folder` (made if missing) for this process until the block ends or the process dies.
@@ -199,6 +207,8 @@ def read_jsonl(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         content = Path(path).read_bytes()
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}. Allow reading it.") from error
     rows = []
     for number, line in enumerate(content.split(b"\n")[:-1], start=1):
         try:

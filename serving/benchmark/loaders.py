@@ -39,8 +39,9 @@ def onnx(options: dict[str, Any]) -> Run:
     device = {"provider": options["provider"], "threads": options["threads"]}
     network = Network(bundle, precision=options["precision"], **device)
     refiner = Refiner(bundle, regions=options["regions"], **device) if options["crf"] else None
-    largest = bundle.contract.input.max_side
-    side = min(bundle.contract.views.side or largest, largest)
+    contract = bundle.contract
+    largest = contract.input.max_side if refiner else contract.whole_side
+    side = min(contract.views.side or contract.input.max_side, contract.input.max_side)
 
     def run(photos: Sequence[NDArray[np.uint8]]) -> Sequence[Labels]:
         size = photos[0].shape[:2]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wsss_tf.errors import WsssError
+from wsss_tf.images import MAX_PIXELS
 from wsss_tf.serving.address import parse_address
 from wsss_tf.serving.benchmark.cases import (
     Case,
@@ -64,6 +65,10 @@ class Plan:
             parse_address(self.server)
         if min((side for size in self.sizes for side in size), default=0) < 1:
             raise ValueError(f"`sizes` must be at least one of 1x1. Received: sizes={self.sizes}.")
+        if any(height * width > MAX_PIXELS for height, width in self.sizes):
+            raise ValueError(
+                f"`sizes` must have at most {MAX_PIXELS:,} pixels. Received: sizes={self.sizes}."
+            )
         if min(self.batches, default=0) < 1:
             raise ValueError(f"`batches` must be at least one of 1. Received: {self.batches}.")
         self._check_crf()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from wsss_tf.errors import RunError
-from wsss_tf.export.folder import new_folder
+from wsss_tf.export.folder import new_folder, require_new
 
 
 def build(out: Path, error: BaseException | None = None) -> None:
@@ -89,7 +89,7 @@ def test_a_killed_writer_leaves_no_bundle_and_the_next_call_makes_one(tmp_path):
     source = """
     import os, signal, sys
     from pathlib import Path
-    from wsss_tf.export.folder import new_folder
+    from wsss_tf.export.folder import new_folder, require_new
     with new_folder(Path(sys.argv[1])) as folder:
         (folder / "half.onnx").write_bytes(b"half")
         os.kill(os.getpid(), signal.SIGKILL)
@@ -118,10 +118,24 @@ def test_a_place_that_is_read_only(without_root):
     parent.chmod(0o555)
     try:
         with (
-            pytest.raises(RunError, match="cannot be written: Permission denied"),
+            pytest.raises(RunError, match="must lie in a folder that you may write to"),
             without_root(),
         ):
             build(parent / "bundle")
         assert names(parent) == []
     finally:
         parent.rmdir()
+
+
+def test_a_mount_point_is_refused_before_any_work():
+    with pytest.raises(RunError, match="a mount point"):
+        require_new(Path("/proc"))
+
+
+def test_a_parent_that_is_read_only_is_named_before_any_work(tmp_path, without_root):
+    (tmp_path / "locked" / "out").mkdir(parents=True)
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        folder.chmod(0o755)
+    (tmp_path / "locked").chmod(0o555)
+    with without_root(), pytest.raises(RunError, match=r"may write to.*locked"):
+        require_new(tmp_path / "locked" / "out")

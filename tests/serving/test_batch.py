@@ -301,3 +301,29 @@ def test_a_foreign_manifest_is_refused(bundle, photos, tmp_path):
     (tmp_path / "out" / "manifest.jsonl").write_text("no JSON\n" + json.dumps({}) + "\n")
     with pytest.raises(RunError, match=r"manifest\.jsonl:1: not JSON"):
         predict(bundle, photos, tmp_path / "out")
+
+
+def test_paths_that_no_file_can_have_are_error_rows(bundle, photos, tmp_path):
+    (photos / "a.jpg").symlink_to("b.jpg")
+    (photos / "b.jpg").symlink_to("a.jpg")
+    names = ["p0.png", "a.jpg", "n" * 300 + ".png", "nul\0.png", "p1.png"]
+    given = photo_files([photos / name for name in names])
+    rows = [outcome.row for outcome in predict_files(Segmenter(bundle), given, tmp_path / "out")]
+    assert [row["status"] for row in rows] == ["ok", "error", "error", "error", "ok"]
+
+
+def test_a_photo_that_went_bad_leaves_no_mask_of_before(bundle, photos, tmp_path):
+    out = tmp_path / "out"
+    predict(bundle, photos, out, with_overlay=True)
+    (photos / "p2.png").write_bytes((photos / "p2.png").read_bytes()[:-40])
+    rows = {row["mask"]: row for row, _ in predict(bundle, photos, out, with_overlay=True)}
+    assert rows["p2.png"]["status"] == "error"
+    assert not (out / "p2.png").exists()
+    assert not (out / "p2_overlay.jpg").exists()
+    assert (out / "p1.png").exists()
+
+
+def test_a_manifest_that_cannot_be_read_is_told(bundle, photos, tmp_path):
+    (tmp_path / "out" / "manifest.jsonl").mkdir(parents=True)
+    with pytest.raises(RunError, match="manifest.jsonl: cannot be read"):
+        predict(bundle, photos, tmp_path / "out")

@@ -150,7 +150,8 @@ def test_rows_of_forms_in_turns(form, measure):
     assert [row["agreement"] for row in rows] == [1, 1]
     assert [row["error"] for row in rows] == [None, None]
     # Of its own process, not of the parent or of the other form.
-    assert 100_000_000 < rows[1]["peak_bytes"] - rows[0]["peak_bytes"] < 110_000_000
+    # 100 MB more; how much a process takes to start differs by some megabytes.
+    assert 80_000_000 < rows[1]["peak_bytes"] - rows[0]["peak_bytes"] < 130_000_000
     assert said[-2:] == ["6x8, batch 2: zeros fp32 cpu", "6x8, batch 2: large fp32 cpu"]
 
 

@@ -241,3 +241,26 @@ def test_pngs_carry_photos_and_label_maps_without_loss(tiny, shape):
     Image.fromarray(photo[..., 0]).save(file, format="PNG")
     found = label_map_from_png(file.getvalue(), shape)
     np.testing.assert_array_equal(found, photo[..., 0])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("http://a..b:1", {}),
+        ("http://127.0.0.1", {"version": 1 << 63}),
+        ("http://127.0.0.1", {"timeout": 1e10}),
+    ],
+    ids=["host", "version", "timeout"],
+)
+def test_what_a_library_below_would_choke_on_is_refused(arguments):
+    url, options = arguments
+    with pytest.raises(ValueError, match="must"):
+        Client(url, **options)
+
+
+def test_a_closed_client_says_so():
+    client = Client("http://127.0.0.1:9")
+    client.close()
+    assert client.ready() is False
+    with pytest.raises(ValueError, match="closed"):
+        client.wait(1)

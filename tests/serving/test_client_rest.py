@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import shutil
@@ -223,6 +224,47 @@ def test_the_timeout_is_for_all_of_an_answer(script):
     with pytest.raises(TooLate, match=r"no answer within .* s\. Raise `timeout`"):
         Client(script.url, timeout=1.0)(PHOTO)
     assert time.monotonic() - before < 30
+
+
+@pytest.mark.parametrize("place", ["header", "error"])
+@pytest.mark.parametrize("ask", ["call", "ready", "wait"])
+def test_a_server_that_drips_does_not_outlast_the_timeout(place, ask):
+    """One byte now and then meets every timeout of a socket."""
+    answer = b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 90
+    if place == "error":
+        answer = b"HTTP/1.1 500 No\r\nContent-Length: 9000\r\n\r\n" + b"{" * 9000
+    start = answer.index(b"X: y") if place == "header" else answer.index(b"{")
+    ended = threading.Event()
+
+    def serve(listening):
+        while not ended.is_set():
+            with contextlib.suppress(OSError):
+                connection, _ = listening.accept()
+                with connection:
+                    connection.recv(1 << 16)
+                    connection.sendall(answer[:start])
+                    for byte in answer[start:]:
+                        if ended.wait(0.1):
+                            return
+                        connection.sendall(bytes([byte]))
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0.2)
+        thread = threading.Thread(target=serve, args=[listening])
+        thread.start()
+        client = Client(f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=1.0)
+        before = time.monotonic()
+        try:
+            if ask == "ready":
+                assert client.ready() is False
+            else:
+                with pytest.raises(ServerError):
+                    client(PHOTO) if ask == "call" else client.wait(1.0)
+        finally:
+            took = time.monotonic() - before
+            ended.set()
+            thread.join()
+    assert took < 15
 
 
 @pytest.fixture

@@ -42,3 +42,8 @@ def test_what_names_no_photos_is_refused(photos, name, content, message):
         (photos / name).write_bytes(content)
     with pytest.raises(DataError, match=message):
         photo_files([photos / name])
+
+
+def test_a_list_of_windows_has_a_mark_in_front(photos):
+    (photos / "list.txt").write_text("p0.png\np1.png\n", encoding="utf-8-sig")
+    assert photo_files([photos / "list.txt"]) == [photos / "p0.png", photos / "p1.png"]

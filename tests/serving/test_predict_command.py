@@ -58,7 +58,7 @@ def test_a_crf_of_the_recipe_that_is_left_out_is_told(tiny, photos, tmp_path, op
     tiny.edit(bundle, lambda about: about["crf"].update(by_default=True))
     result = invoke("predict", bundle, photos / "p4.png", "--out", tmp_path / "o", *options)
     assert result.exit_code == 0, result.output
-    assert ("--crf adds it" in result.stderr) == told
+    assert ("--crf adds the bundle's" in result.stderr) == told
 
 
 def test_the_crf_and_tiles_are_asked_for(tiny, photos, tmp_path):

@@ -100,8 +100,9 @@ def test_it_is_the_resizing_of_training(tiny):
         averaged = photo_within(photo, side).numpy().astype(int)
         # The two sum in another order, and a half may be rounded either way.
         assert np.abs(resizing.averaged(photo, side) - averaged).max() <= 1
-        maps = generator.random((*size, 3)).astype(np.float32)
+        scores = generator.normal(0, 3, (*size, 3)).astype(np.float32)
         larger = (size[0] * 2 + 1, size[1] * 3)
-        np.testing.assert_allclose(
-            resizing.resized(maps, larger), resize(maps[None], larger)[0], atol=1e-5
-        )
+        # As the graph has it: scores are resized, and become probabilities afterwards.
+        expected = tf.nn.softmax(resize(scores[None], larger)[0]).numpy()
+        found = resizing.resized(tf.nn.softmax(scores).numpy(), larger)
+        np.testing.assert_allclose(found, expected, atol=5e-5)

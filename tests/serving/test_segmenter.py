@@ -141,6 +141,12 @@ OPTIONS = {
     "tiles that are all overlap": {"tile": 100, "overlap": 40},
     "negative overlap": {"tile": 100, "overlap": -1},
     "no CRF in the bundle": {"crf": True},
+    "a CRF by a word": {"crf": "no"},
+    "threads that are a truth": {"threads": True},
+    "half an overlap": {"tile": 512, "overlap": 1.5},
+    "no limit of pixels": {"max_pixels": None},
+    "providers": {"provider": ["cpu"]},
+    "precisions": {"precision": ["fp32"]},
 }
 
 
@@ -230,3 +236,21 @@ def test_an_unexpected_error_reaches_the_caller_in_its_turn():
     with pytest.raises(ZeroDivisionError):
         next(done)
     assert threads_of_ours() == []
+
+
+@pytest.mark.parametrize(("side", "given"), [(200, 200), (201, 32)])
+def test_a_graph_that_reduces_photos_gets_them_whole(tiny, tmp_path, monkeypatch, side, given):
+    views = {"side": 32, "grid_side": 200}
+    bundle = tiny.write_bundle(tmp_path / "b", max_side=64, views=views)
+    seen = []
+    network = Network.__call__
+
+    def watched(self, batch, *, probabilities):
+        seen.append(max(batch.shape[1:3]))
+        return network(self, batch, probabilities=probabilities)
+
+    monkeypatch.setattr(Network, "__call__", watched)
+    photos = [tiny.noise(side, 50, seed) for seed in range(3)]
+    assert all(found.error is None for found in Segmenter(bundle, batch_size=3)(photos))
+    # Large ones one by one.
+    assert seen == ([given] * 3 if given > 64 else [given])

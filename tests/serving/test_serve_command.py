@@ -185,6 +185,19 @@ def test_a_signal_ends_it_and_its_server(served_bundle, ports, environment, tmp_
     assert_nothing_left(tmp_path)
 
 
+def test_two_do_not_share_a_port(served_bundle, ports, environment):
+    """Also while the first loads its model, and has opened no port yet."""
+    with started(command(served_bundle, ports), environment) as (process, _):
+        other = (ports[0], ports[1] + 1 if ports[1] < 65535 else ports[1] - 1)
+        second = subprocess.run(
+            command(served_bundle, other), env=environment, capture_output=True, text=True
+        )
+        assert second.returncode == 2
+        assert f"Port {ports[0]} must be free. Received: another wsss-tf serve" in second.stderr
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
 def test_a_job_in_the_background_hears_ctrl_c_too(served_bundle, ports, environment, tmp_path):
     # As a shell without job control starts a job: deaf to SIGINT.
     deaf = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); "

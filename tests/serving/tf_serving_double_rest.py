@@ -38,6 +38,9 @@ def rest_server(models: Models, faults: Any, port: int) -> ThreadingHTTPServer:
             self.answer(lambda: _predict(models, self.path, body, faults))
 
         def answer(self, work: Any) -> None:
+            if not self.path.lower().startswith("/v1/"):
+                self.send_error(404)  # By the web server in front, and not in JSON.
+                return
             status = 200
             try:
                 found = work()

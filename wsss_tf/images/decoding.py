@@ -25,7 +25,11 @@ MAX_PIXELS = 100_000_000
 
 # Among the formats left out are some that Pillow hands to other programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+# Pillow checks little of what a file says of itself before it counts with it.
+_DAMAGED = (
+    OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, AttributeError,
+    ArithmeticError, RuntimeError, struct.error, zlib.error,
+)  # fmt: skip
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -218,8 +222,9 @@ def _check_readable(path: Path) -> None:
         raise DataError(
             f"{path}: does not exist. Check the path, and the list that names it."
         ) from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}. Check the path.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be read: {reason}. Check the path.") from error
     if stat.S_ISDIR(status.st_mode):
         raise DataError(f"{path}: must be a file. Received: a folder. Name a file in it.")
     if not stat.S_ISREG(status.st_mode):
@@ -234,7 +239,7 @@ def _orientation(image: Image.Image) -> int:
     try:
         # The method of PNG images decodes all pixels to look for a tag behind them.
         value = Image.Image.getexif(image).get(_ORIENTATION, 1)
-    except (*_DAMAGED, KeyError, TypeError):
+    except _DAMAGED:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 

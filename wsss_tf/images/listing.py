@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,8 +22,8 @@ def list_photos(paths: Sequence[Path]) -> list[Path]:
     """
     photos: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES)
+        if os.path.isdir(path):  # False, where Path.is_dir raises, for a name no file can have.
+            found = [p for p in _content(path) if p.suffix.lower() in PHOTO_SUFFIXES]
             if not found:
                 raise DataError(f"{path}: no photos here ({', '.join(sorted(PHOTO_SUFFIXES))}).")
             photos.extend(found)
@@ -37,3 +38,12 @@ def list_photos(paths: Sequence[Path]) -> list[Path]:
                 "Write for them into two folders."
             )
     return list(by_stem.values())
+
+
+def _content(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(
+            f"{folder}: cannot be listed: {error.strerror}. Allow reading it, or leave it out."
+        ) from error

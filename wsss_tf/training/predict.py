@@ -11,6 +11,7 @@ import tensorflow as tf
 from wsss_tf.config import CrfSettings, InferenceSettings
 from wsss_tf.crf import unary_energies
 from wsss_tf.errors import DataError
+from wsss_tf.files import lies_in
 from wsss_tf.images import enlarged, overlay, read_photo, write_label_map, write_photo
 from wsss_tf.priors import Views, mean_over_views, resize, size_within
 from wsss_tf.training.crf import CRF_SIDE, dense_crf, inference_crf, photo_within
@@ -111,7 +112,7 @@ def predict_files(
         Each photo and None, or the error that kept it from being read; the others go on.
     """
     for path in photos:
-        if path.resolve().parent == out.resolve():
+        if lies_in(path, out):
             raise DataError(f"{path}: lies in --out, where label maps are written. Choose another.")
     for path in photos:
         try:
