@@ -10,7 +10,7 @@ CANDIDATES := python3.11 python3.12 python3.13 python3 python
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
-EXTRAS := train,onnx-cpu,grpc,dev
+EXTRAS := train,onnx-cpu,grpc,coco,dev
 SUITABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
 help: ## List the targets.
