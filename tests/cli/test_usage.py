@@ -6,7 +6,6 @@ from click.testing import CliRunner
 from wsss_tf.cli.main import main
 
 COMMANDS = (
-    "benchmark",
     "demo",
     "data",
     "train",
