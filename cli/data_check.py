@@ -42,6 +42,9 @@ def check(folder: Path, page: Path | None, data: Path | None, **options: Any) ->
     Example:
       wsss-tf data check photos/ --html check.html
     """
+    for option, path, suffix in (("--html", page, ".html"), ("--json", data, ".json")):
+        if path is not None:
+            _require_no_data(option, path, suffix, folder)
     from tqdm import tqdm
 
     from wsss_tf.data.checking import (
@@ -67,3 +70,13 @@ def check(folder: Path, page: Path | None, data: Path | None, **options: Any) ->
         write_json(data, summary(found))
     if not found.would_train:
         raise SystemExit(1)
+
+
+def _require_no_data(option: str, path: Path, suffix: str, folder: Path) -> None:
+    """Raises UsageError for what could be a photo, a list or a table of what is checked."""
+    inside = path.absolute().is_relative_to(folder.absolute())
+    if path.suffix.lower() != suffix or (inside and suffix == ".json" and path.exists()):
+        raise click.UsageError(
+            f"{option} must be a new name that ends with {suffix}, outside of {folder}. "
+            f"Received: {path}, whose content would be lost."
+        )

@@ -60,6 +60,8 @@ def init(folder: Path, out: Path, force: bool, label_space: str, **making: Any) 
     write_tags, copy_to = making["write_tags"], making["copy_to"]
     if write_tags and copy_to:
         raise click.UsageError("--write-tags, --copy-to: give one of the two.")
+    if out.suffix.lower() not in (".yaml", ".yml"):
+        raise click.UsageError(f"--out must end with .yaml. Received: {out}.")
     if out.exists() and not force:
         raise click.UsageError(f"{out}: exists. Give --force to replace it, or another --out.")
     if copy_to and copy_to.resolve().is_relative_to(folder.resolve()):

@@ -116,11 +116,24 @@ def test_the_sheet_is_a_sample_of_many(folder, command, tmp_path):
     assert text.count("<b>val</b>") == 4
 
 
+@pytest.mark.parametrize(
+    ("option", "name"), [("--html", "tags.csv"), ("--json", "a.jpg"), ("--json", "old.json")]
+)
+def test_no_file_of_the_data_is_overwritten(clean, command, option, name):
+    root = clean.finish()
+    (root / "old.json").write_text("{}")
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    result = command("data", "check", root, option, root / name)
+    assert result.exit_code == 2
+    assert "whose content would be lost" in result.output
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+
+
 @pytest.mark.parametrize("option", ["--html", "--json"])
 def test_a_file_that_cannot_be_written_is_an_error(clean, command, tmp_path, option):
     target = tmp_path / "file"
     target.write_text("not a folder")
-    result = command("data", "check", clean.finish(), option, target / "out")
+    result = command("data", "check", clean.finish(), option, target / f"out.{option[2:]}")
     assert result.exit_code == 2
     assert "cannot be written" in result.output
     assert "Traceback" not in result.output

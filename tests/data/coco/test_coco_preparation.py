@@ -241,6 +241,14 @@ def test_photos_that_are_not_there_or_of_another_size(small, tmp_path):
     assert not (tmp_path / "out2" / "tags.csv").exists()
 
 
+def test_a_part_without_annotations_is_no_data_set(small, tmp_path):
+    made = small()
+    made.documents["train2014"]["annotations"] = []
+    with pytest.raises(DataProblems, match="instances_train2014.json: must have annotations"):
+        prepare(made.write(tmp_path / "root"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_photos_that_no_list_names_are_left_out(small, tmp_path):
     made = small()
     made.photos["val2014"]["stranger.jpg"] = b"never read"

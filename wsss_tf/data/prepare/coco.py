@@ -176,6 +176,11 @@ def _collect(
         files = {PurePosixPath(name).name: name for name in archive.names()}
         problems += _missing(inputs.photos[part], instances, files)
         notes += _notes(part, instances, files)
+        if not instances.annotations:
+            problems.append(
+                f"instances_{part}.json: must have annotations. Received: none for "
+                f"{len(instances.images)} images. Get the file again."
+            )
         for image in instances.images:
             objects = instances.annotations.get(image.id, [])
             if image.file_name in files and (objects or split != "train"):
