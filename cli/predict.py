@@ -68,7 +68,7 @@ def predict(
     \b
     Example:
       wsss-tf predict run photos/ --out labels --overlay
-      wsss-tf predict bundle photos/ --out labels --crf --tile 1024
+      wsss-tf predict bundle photos/ --out labels --crf --precision fp32
     """
     if (model / _BUNDLE_FILE).is_file():
         _refuse(predictor, ("scales", "flip"), "a run, which a bundle's export has settled")

@@ -112,11 +112,10 @@ class Client:
 
     def ready(self) -> bool:
         """Whether the server could segment a photo now; asked once, within 5 s."""
-        try:
-            self._require_open()
-            self._model.check_ready(self._timeout)
-        except ValueError:
+        if self._closed.is_set():
             return False
+        try:
+            self._model.check_ready(self._timeout)
         except (Busy, ServerError):
             return False
         return True

@@ -31,7 +31,7 @@ class InputContract(_Section):
     layout: Literal["NHWC"]
     color: Literal["RGB"]
     max_side: Side
-    """A photo whose longer side is above it is reduced first."""
+    """A photo whose longer side is above it is reduced: by the graph, or else before."""
 
 
 class Views(_Section):
@@ -100,6 +100,11 @@ class BundleContract(_Section):
         """
         views, most = self.views, self.input.max_side
         return max(most, views.grid_side or most) if views.side else most
+
+    @property
+    def reduced_side(self) -> int:
+        """The longer side to which a larger photo is reduced: that at which the graph looks."""
+        return min(self.views.side or self.input.max_side, self.input.max_side)
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> BundleContract:

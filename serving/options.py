@@ -21,7 +21,7 @@ class SegmenterOptions:
         crf: whether the bundle's CRF sharpens outlines.
         regions: whether the CRF has its region term; None: where the bundle's has one.
         tile: side of the tiles, in pixels, in which photos are looked at in full; None reduces
-            those above the bundle's `max_side` instead.
+            the large ones instead, here or in the graph.
         overlap: of tiles, as `Tiling` takes it.
         batch_size: photos or tiles of one size that run together, at most; None: 1 on the CPU,
             where more gain nothing, and 8 on a GPU.

@@ -64,7 +64,7 @@ class Segmenter:
 
     Label maps are those of the graph. A photo whose longer side is above 2048 pixels, or 1024 with
     a CRF, is reduced to what the network looks at before the graph would do so, to whole numbers,
-    which moves labels at some outlines: .1 to .2 % of pixels on photos of VOC.
+    which moves labels at some outlines, about .1 % of pixels.
 
     Args:
         bundle: an open one, or its folder.
@@ -148,8 +148,7 @@ class Segmenter:
         whole = contract.input.max_side if self._refiner else contract.whole_side
         if max(photo.shape[:2]) > whole and not self.options.tile:
             # At once to the size in which the graph looks at it, as it would do with the rest.
-            side = contract.views.side or contract.input.max_side
-            pixels = reduced(photo, min(side, contract.input.max_side))
+            pixels = reduced(photo, contract.reduced_side)
         return _Prepared(
             photo.shape[:2], pixels, self._refiner.given(photo) if self._refiner else None
         )

@@ -6,7 +6,9 @@ import contextlib
 import csv
 import os
 import random
+import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -62,6 +64,23 @@ def without_root() -> Callable[[], contextlib.AbstractContextManager[None]]:
             os.seteuid(user)
 
     return given_up
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """Mounts a file system in memory, where that is allowed; a function changes its options."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(options):
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    if shutil.which("mount") is None or not mount("size=64k"):
+        pytest.skip("file systems cannot be mounted here")
+    mount.folder = folder
+    yield mount
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture

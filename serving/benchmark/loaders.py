@@ -41,11 +41,12 @@ def onnx(options: dict[str, Any]) -> Run:
     refiner = Refiner(bundle, regions=options["regions"], **device) if options["crf"] else None
     contract = bundle.contract
     largest = contract.input.max_side if refiner else contract.whole_side
-    side = min(contract.views.side or contract.input.max_side, contract.input.max_side)
 
     def run(photos: Sequence[NDArray[np.uint8]]) -> Sequence[Labels]:
         size = photos[0].shape[:2]
-        small = [reduced(photo, side) for photo in photos] if max(size) > largest else photos
+        small = photos
+        if max(size) > largest:
+            small = [reduced(photo, contract.reduced_side) for photo in photos]
         batch = np.stack(small)
         if refiner:
             found = network(batch, probabilities=True)

@@ -244,23 +244,6 @@ def test_a_write_that_fails_stops_and_loses_nothing(tiny, bundle, photos, tmp_pa
     check_whole(out, photos, tiny)
 
 
-@pytest.fixture
-def disk(tmp_path):
-    """Mounts a file system in memory, where that is allowed; a function changes its options."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mount(options):
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-    if shutil.which("mount") is None or not mount("size=64k"):
-        pytest.skip("file systems cannot be mounted here")
-    mount.folder = folder
-    yield mount
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 def test_a_full_disk(tiny, bundle, tmp_path, disk):
     photos, out = tmp_path / "many", disk.folder / "out"
     photos.mkdir()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import io
-import shutil
-import subprocess
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -253,23 +251,6 @@ def whole(pets, tmp_path) -> Path:
     """A prepared folder of the four, by an uninterrupted call."""
     pets.write(tmp_path / "whole", pets.items)
     return tmp_path / "whole"
-
-
-@pytest.fixture
-def disk(tmp_path):
-    """Mounts a file system in memory, where that is allowed; a function changes its options."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mount(options):
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-    if shutil.which("mount") is None or not mount("size=64k"):
-        pytest.skip("file systems cannot be mounted here")
-    mount.folder = folder
-    yield mount
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture

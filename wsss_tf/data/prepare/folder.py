@@ -59,9 +59,10 @@ def read_record(out: Path) -> dict[str, Any] | None:
 
 
 def finished(out: Path, about: About) -> dict[str, Any] | None:
-    """The content of data.json where `out` is prepared, as a look at names and sizes tells.
+    """The content of data.json where `out` is prepared, as a look at names and lists tells.
 
-    A preparation asks before it opens its archives. It then goes on if this is None.
+    A preparation asks before it opens its archives. It then goes on if this is None. What a photo
+    or a mask holds is not looked at: one that was damaged since is left to `wsss-tf data check`.
 
     Raises:
         DataError: `out` holds another preparation, or something else.
