@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,6 @@ def init(folder: Path, out: Path, force: bool, label_space: str, **making: Any) 
 
 def _made(layout: Any, copy_to: Path | None, val_share: float) -> Path:
     """The folder to train on: the same with a tags.csv, or a copy."""
-    from tqdm import tqdm
-
     from wsss_tf.data.own.making import copy_photos, write_tags
     from wsss_tf.data.own.planning import plan
 
@@ -94,8 +93,4 @@ def _made(layout: Any, copy_to: Path | None, val_share: float) -> Path:
     if copy_to is None:
         click.echo(f"Written: {write_tags(layout.root, planned)}")
         return Path(layout.root)
-    with tqdm(desc="copy", unit="photo", total=len(planned.photos), disable=None) as bar:
-        copy_photos(
-            layout.root, copy_to, planned, progress=lambda done, total: bar.update(done - bar.n)
-        )
-    return copy_to
+    return copy_photos(layout.root, copy_to, planned, say=partial(click.echo, err=True))

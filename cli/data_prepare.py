@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wsss_tf.cli.options import out_option
+
+if TYPE_CHECKING:
+    from wsss_tf.data.prepare.preparation import Request
 
 
 class _Resumable(click.Group):
@@ -46,20 +49,25 @@ _OPTIONS = (
     ),
     out_option("The prepared folder, empty or from an earlier call."),
     click.option("--download", is_flag=True, help="Fetch what is not in --root."),
+    click.option(
+        "--any-archive",
+        is_flag=True,
+        help="Take archives whose SHA-256 is not that of the original.",
+    ),
     click.option("--workers", type=click.IntRange(min=1), help="Threads; by default one a CPU."),
 )
 
 
 def _preparation(function: Callable[..., dict[str, Any]]) -> Callable[..., None]:
-    """The options that all have, around a function that takes them and gives data.json."""
+    """The options that all have, around a function that takes a Request and gives data.json."""
 
     @functools.wraps(function)
-    def prepared(root: Path, out: Path, workers: int | None, **others: Any) -> None:
-        from wsss_tf.data.prepare.threads import default_workers
+    def prepared(root: Path, out: Path, **options: Any) -> None:
+        from wsss_tf.data.prepare.preparation import Request
 
+        common = {name: options.pop(name) for name in ("download", "any_archive", "workers")}
         say = functools.partial(click.echo, err=True)
-        workers = workers or default_workers()
-        record = function(root, out, workers=workers, say=say, **others)
+        record = function(Request(root, out, say, **common), **options)
         lists = ", ".join(f"{name} {count:,}" for name, count in record["splits"].items())
         click.echo(
             f"{out}: {record['photos']:,} photos, {record['masks']:,} masks; lists: {lists}."
@@ -72,7 +80,7 @@ def _preparation(function: Callable[..., dict[str, Any]]) -> Callable[..., None]
 
 @prepare.command()
 @_preparation
-def voc(root: Path, out: Path, **options: Any) -> dict[str, Any]:
+def voc(request: Request) -> dict[str, Any]:
     """PASCAL VOC 2012, with SBD's masks for train_aug.
 
     --root has VOCtrainval_11-May-2012.tar and benchmark.tgz (SBD), or what is in them:
@@ -84,13 +92,13 @@ def voc(root: Path, out: Path, **options: Any) -> dict[str, Any]:
     """
     from wsss_tf.data.prepare.voc import prepare_voc
 
-    return prepare_voc(root, out, **options)
+    return prepare_voc(request)
 
 
 @prepare.command()
 @click.option("--year", type=click.Choice(["2014", "2017"]), default="2014", show_default=True)
 @_preparation
-def coco(root: Path, out: Path, year: str, **options: Any) -> dict[str, Any]:
+def coco(request: Request, year: str) -> dict[str, Any]:
     """COCO 2014 or 2017: one label a pixel, the smallest object wins.
 
     --root has train2014.zip, val2014.zip and annotations_trainval2014.zip, or what is in them.
@@ -102,7 +110,7 @@ def coco(root: Path, out: Path, year: str, **options: Any) -> dict[str, Any]:
     """
     from wsss_tf.data.prepare.coco import prepare_coco
 
-    return prepare_coco(root, out, year=int(year), **options)  # type: ignore[arg-type]
+    return prepare_coco(request, year=int(year))  # type: ignore[arg-type]
 
 
 @prepare.command("youtube_objects")
@@ -112,7 +120,7 @@ def coco(root: Path, out: Path, year: str, **options: Any) -> dict[str, Any]:
     help="Frames of a class at most, drawn evenly; by default 2,200, as the paper.",
 )
 @_preparation
-def youtube_objects(root: Path, out: Path, frames: int | None, **options: Any) -> dict[str, Any]:
+def youtube_objects(request: Request, frames: int | None) -> dict[str, Any]:
     """YouTube-Objects, release 1: frames to train on, masked frames to score, no shot in both.
 
     --root has aeroplane.tar.gz and so on for the ten classes, and youtube_masks.tar.gz, or what is
@@ -124,4 +132,4 @@ def youtube_objects(root: Path, out: Path, frames: int | None, **options: Any) -
     """
     from wsss_tf.data.prepare.youtube_objects import FRAMES, prepare_youtube_objects
 
-    return prepare_youtube_objects(root, out, frames=frames or FRAMES, **options)
+    return prepare_youtube_objects(request, frames=frames or FRAMES)

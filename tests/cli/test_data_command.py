@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -12,7 +13,6 @@ from click.testing import CliRunner
 from wsss_tf.cli.data import data
 from wsss_tf.cli.main import main
 from wsss_tf.data.prepare import coco, voc, youtube_objects
-from wsss_tf.data.prepare.threads import default_workers
 
 RECORD = {"photos": 12_031, "masks": 12_031, "splits": {"train": 1464, "val": 1449}}
 PREPARE = ("coco", "voc", "youtube_objects")
@@ -41,9 +41,9 @@ def called(monkeypatch):
     """Replaces the preparations by one that says what it was called with."""
     calls = []
 
-    def prepared(root, out, **options):
-        calls.append((str(root), str(out), options))
-        options["say"]("a line for the user")
+    def prepared(request, **options):
+        calls.append((request, options))
+        request.say("a line for the user")
         return RECORD
 
     monkeypatch.setattr(voc, "prepare_voc", prepared)
@@ -61,15 +61,21 @@ def called(monkeypatch):
         (("youtube_objects",), {"frames": 2200}),
         (("youtube_objects", "--frames", 5), {"frames": 5}),
         (("voc", "--download", "--workers", 3), {"download": True, "workers": 3}),
+        (("coco", "--any-archive"), {"any_archive": True, "year": 2014}),
     ],
 )
 def test_options_reach_the_preparation_and_streams_are_apart(called, arguments, expected):
     result = invoke("prepare", *arguments, "--root", "a", "--out", "b")
     assert result.exit_code == 0, result.output
-    (root, out, options) = called[0]
-    assert (root, out) == ("a", "b")
-    options.pop("say")
-    assert options == {"download": False, "workers": default_workers(), **expected}
+    (request, options) = called[0]
+    common = {name: getattr(request, name) for name in ("download", "any_archive", "workers")}
+    assert (request.root, request.out) == (Path("a"), Path("b"))
+    assert common | options == {
+        "download": False,
+        "any_archive": False,
+        "workers": None,
+        **expected,
+    }
     assert result.stdout == ("b: 12,031 photos, 12,031 masks; lists: train 1,464, val 1,449.\n")
     assert result.stderr == "a line for the user\n"
 
@@ -104,7 +110,7 @@ def test_a_root_that_is_not_there_is_one_message_and_leaves_nothing(tmp_path, na
 
 
 def test_ctrl_c_says_that_the_command_goes_on(monkeypatch):
-    def stopped(root, out, **options):
+    def stopped(request):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(voc, "prepare_voc", stopped)
@@ -127,4 +133,4 @@ def test_options_are_the_same_for_all():
     for name in PREPARE:
         command = data.commands["prepare"].commands[name]
         options = {option for p in command.get_params(context) for option in p.opts}
-        assert {"--root", "--out", "--download", "--workers"} <= options
+        assert {"--root", "--out", "--download", "--any-archive", "--workers"} <= options

@@ -11,7 +11,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from wsss_tf.data.listing import Entry, Listing
@@ -51,6 +51,11 @@ def list_tagged_folder(root: Path) -> Listing:
             continue
         listing.add(Entry(row["split"], photo, split_tags(row["tags"]), where))
     return listing
+
+
+def tags_cell(tags: Iterable[str]) -> str:
+    """Tags as one cell of tags.csv, separated by spaces; a name with a space in double quotes."""
+    return " ".join(f'"{name}"' if len(name.split()) > 1 else name for name in tags)
 
 
 def _rows(listing: Listing, path: Path, text: str) -> list[tuple[int, dict[str, str]]]:

@@ -20,6 +20,7 @@ from wsss_tf.data import check_truth, open_dataset, truth_maps
 from wsss_tf.data.prepare import coco
 from wsss_tf.data.prepare.coco import prepare_coco
 from wsss_tf.data.prepare.coco_instances import read_instances
+from wsss_tf.data.prepare.preparation import Request
 from wsss_tf.errors import DataError, DataProblems
 from wsss_tf.files import sha256
 from wsss_tf.labels import COCO
@@ -34,7 +35,8 @@ def ignore(line: str) -> None:
     """Says nothing."""
 
 
-prepare = functools.partial(prepare_coco, say=ignore)
+def prepare(root, out, *, year=2014, say=ignore, any_archive=True, **options):
+    return prepare_coco(Request(root, out, say, any_archive=any_archive, **options), year=year)
 
 
 @pytest.fixture
@@ -110,7 +112,10 @@ def test_the_prepared_folder(small, tmp_path, year):
     assert f"train{year}: 1 photos have no annotation: left out" in notes
     assert f"val{year}: 1 photos have no annotation: background" in notes
     assert f"val{year}: 1 annotations have polygons of fewer than three points" in notes
-    assert f"annotations_trainval{year}.zip: is not the official file" in notes
+    assert (
+        f"annotations_trainval{year}.zip is not the original archive: its SHA-256 is another."
+        in notes
+    )
     assert [source["name"] for source in record["sources"]] == [
         f"train{year}.zip",
         f"val{year}.zip",
@@ -149,8 +154,8 @@ def test_a_second_call_changes_nothing_and_another_year_is_refused(small, tmp_pa
     record = prepare(root, out)
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     said = []
-    assert prepare_coco(root, out, say=said.append) == record
-    assert said[-1] == f"{out} is prepared already"
+    assert prepare(root, out, say=said.append) == record
+    assert said[-1] == f"{out} is prepared already, every file as it was written."
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
     small(2017).write(root)
     with pytest.raises(DataError, match="another preparation"):
@@ -175,6 +180,17 @@ def test_an_interrupted_preparation_goes_on_to_the_same_bytes(small, tmp_path, m
     monkeypatch.setattr(coco, "label_map", whole_map)
     prepare(root, tmp_path / "out", workers=2)
     assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+
+
+def test_archives_of_another_content_are_refused_together(small, tmp_path):
+    root = small().write(tmp_path / "root")
+    with pytest.raises(DataProblems) as caught:
+        prepare(root, tmp_path / "out", any_archive=False)
+    named = ["train2014.zip", "val2014.zip", "annotations_trainval2014.zip"]
+    for name, line in zip(named, caught.value.problems, strict=True):
+        assert line.startswith(f"{root / name}: must have the SHA-256 of the original")
+        assert coco.SHA256[name] in line
+    assert not (tmp_path / "out").exists()
 
 
 def test_missing_archives_are_named_at_once(tmp_path):
@@ -305,11 +321,11 @@ def test_missing_archives_are_fetched_and_compared(small, tmp_path, monkeypatch)
         with pytest.raises(DataError, match="gave another file"):
             prepare(tmp_path / "wrong", tmp_path / "out", download=True)
         monkeypatch.setattr(coco, "SHA256", {**coco.SHA256, **digests})
-        record = prepare(tmp_path / "root", tmp_path / "out", download=True)
+        record = prepare(tmp_path / "root", tmp_path / "out", download=True, any_archive=False)
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
     assert record["splits"] == {"train": 1, "val": 3}
     assert {source["name"]: source["sha256"] for source in record["sources"]} == digests
-    assert not any("not the official file" in note for note in record["notes"])
+    assert not any("not the original archive" in note for note in record["notes"])

@@ -15,7 +15,9 @@ import pytest
 from PIL import Image
 
 from wsss_tf.data.prepare import voc
+from wsss_tf.data.prepare.folder import differences, read_finished
 from wsss_tf.data.prepare.items import About, Item, Source
+from wsss_tf.data.prepare.preparation import Request
 from wsss_tf.data.prepare.writing import write_prepared
 from wsss_tf.labels import label_space, palette
 
@@ -216,6 +218,15 @@ def write(out, items, about=ABOUT, workers=2):
     return write_prepared(out, items, about, workers=workers, progress=lambda done, total: None)
 
 
+def finished(out, about=ABOUT):
+    """What `complete` finds before it opens an archive: data.json, or None and what differs."""
+    record = read_finished(out, about)
+    if record is None:
+        return None, []
+    other = differences(out, record, workers=2, progress=lambda done, total: None)
+    return (None if other else record), other
+
+
 def tree(out):
     """The bytes of all files by name; that which locks the folder is empty of meaning."""
     paths = (path for path in out.rglob("*") if path.is_file() and path.name != ".lock")
@@ -232,6 +243,7 @@ def pets(build) -> SimpleNamespace:
     return SimpleNamespace(
         ABOUT=ABOUT,
         LABELS=LABELS,
+        finished=finished,
         items=items_of(build),
         items_of=functools.partial(items_of, build),
         stamps=stamps,
@@ -257,10 +269,11 @@ def whole(pets, tmp_path) -> Path:
 def prepare(tmp_path: Path):
     """Prepares VOC into a folder; `prepare.said` holds what the user was told."""
 
-    def call(root, out=None, download=False, workers=2):
+    def call(root, out=None, download=False, workers=2, any_archive=True):
         out = out or tmp_path / "out"
         call.said.clear()
-        return voc.prepare_voc(root, out, download=download, workers=workers, say=call.said.append)
+        request = Request(root, out, call.said.append, download, any_archive, workers)
+        return voc.prepare_voc(request)
 
     call.said = []
     return call

@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from wsss_tf.data.prepare.archives import open_archive, source_of
+from wsss_tf.data.prepare.archives import open_archive
+from wsss_tf.data.prepare.sources import source_of
 from wsss_tf.errors import DataError, RunError
 from wsss_tf.files import sha256
 

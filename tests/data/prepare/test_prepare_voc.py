@@ -54,6 +54,7 @@ def test_every_file_is_what_the_archives_hold(pets, made, voc_root, prepare, tmp
     assert len(listed) == 9
     assert sorted(files) == sorted(
         [
+            "SHA256SUMS",
             "data.json",
             "tags.csv",
             *(f"lists/{split}.txt" for split in lists),
@@ -171,7 +172,9 @@ def test_a_second_call_is_quick_and_changes_nothing(voc_root, prepare, tmp_path,
     monkeypatch.setattr(voc, "open_archive", not_opened)
     monkeypatch.setattr(sbd_archive, "open_archive", not_opened)
     assert prepare(voc_root) == record
-    assert prepare.said[-1] == f"{tmp_path / 'out'} is prepared already."
+    assert (
+        prepare.said[-1] == f"{tmp_path / 'out'} is prepared already, every file as it was written."
+    )
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == stamps
 
 
@@ -217,7 +220,7 @@ def many(made, root, count=60):
 def test_a_stopped_command_goes_on_to_the_same_bytes(pets, made, prepare, tmp_path, sent, after):
     root, out = many(made, tmp_path / "archives"), tmp_path / "stopped"
     command = [sys.executable, "-m", "wsss_tf.cli", "data", "prepare", "voc"]
-    options = ["--root", str(root), "--out", str(out), "--workers", "1"]
+    options = ["--root", str(root), "--out", str(out), "--workers", "1", "--any-archive"]
     process = subprocess.Popen(
         [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wsss_tf.data.prepare import voc
 from wsss_tf.data.prepare.sbd import class_mask
 from wsss_tf.errors import DataError, DataProblems
+from wsss_tf.files import sha256
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -39,6 +41,32 @@ def test_a_root_without_the_archive_says_what_is_there(made, prepare, tmp_path):
         assert words in str(caught.value)
     with pytest.raises(DataError, match="nothing of that name"):
         prepare(tmp_path / "gone")
+
+
+def test_archives_of_another_content_are_refused_together(voc_root, prepare, tmp_path):
+    with pytest.raises(DataProblems) as caught:
+        prepare(voc_root, any_archive=False)
+    names = ("VOCtrainval_11-May-2012.tar", "benchmark.tgz")
+    found = dict(zip(names, caught.value.problems, strict=True))
+    assert len(found) == 2
+    for name, problem in found.items():
+        for words in (str(voc_root / name), sha256(voc_root / name), "--any-archive"):
+            assert words in problem
+    assert voc.ARCHIVE.sha256 in found["VOCtrainval_11-May-2012.tar"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_original_archives_need_no_leave(voc_root, prepare, monkeypatch):
+    for name in ("VOCtrainval_11-May-2012.tar", "benchmark.tgz"):
+        monkeypatch.setitem(voc.ORIGINALS, name, sha256(voc_root / name))
+    notes = prepare(voc_root, any_archive=False)["notes"]
+    assert not any("original" in note for note in notes)
+
+
+def test_an_archive_under_another_name_is_told(made, voc_root, prepare):
+    (voc_root / "benchmark.tgz").unlink()
+    made("pack_tar")(voc_root / "benchmark.tar", made("sbd_files")())
+    assert "benchmark.tar was held against no original." in prepare(voc_root)["notes"]
 
 
 @pytest.mark.parametrize("name", ["VOCtrainval_11-May-2012.tar", "benchmark.tgz"])

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+import subprocess
 
 import numpy as np
 import pytest
 
 from wsss_tf.config import DataSettings
 from wsss_tf.data import open_dataset
-from wsss_tf.data.prepare.folder import finished
 from wsss_tf.data.prepare.items import Item
 from wsss_tf.errors import DataError, DataProblems
 from wsss_tf.files import sha256
@@ -21,6 +22,7 @@ def test_the_folder_holds_what_the_items_give(pets, items, whole):
     record = json.loads((whole / "data.json").read_text())
     files = pets.tree(whole)
     assert sorted(files) == [
+        "SHA256SUMS",
         "data.json",
         *("images/p0.jpg", "images/p1.png", "images/p2.jpg", "images/p3.png"),
         *("lists/all.txt", "lists/train.txt", "lists/val.txt"),
@@ -44,7 +46,7 @@ def test_the_folder_holds_what_the_items_give(pets, items, whole):
     )
     digests = record.pop("files")
     assert digests == {
-        name: sha256(whole / name) for name in files if name.startswith(("lists/", "tags"))
+        name: sha256(whole / name) for name in files if name.startswith(("lists/", "tags", "SHA"))
     }
     assert record.pop("wsss_tf")
     assert record == {
@@ -78,34 +80,70 @@ def test_threads_make_no_difference(pets, items, whole, tmp_path, workers):
 
 def test_a_second_call_changes_nothing(pets, whole):
     before = pets.stamps(whole)
-    record = finished(whole, pets.ABOUT)
+    record, other = pets.finished(whole)
+    assert other == []
     assert record == json.loads((whole / "data.json").read_text())
     assert pets.stamps(whole) == before
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["images/p1.png", "images/p2.jpg", "masks/p1.png", "lists/val.txt", "tags.csv", "data.json"],
-)
-@pytest.mark.parametrize("damage", ["removed", "emptied"])
-def test_what_went_missing_is_written_again(pets, items, whole, name, damage):
+FILES = [
+    "images/p1.png",
+    "images/p2.jpg",
+    "masks/p1.png",
+    "lists/val.txt",
+    "tags.csv",
+    "SHA256SUMS",
+]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", ["removed", "emptied", "one bit"])
+def test_what_is_missing_or_damaged_is_written_again(pets, items, whole, name, damage):
     before = pets.tree(whole)
     if damage == "removed":
         (whole / name).unlink()
     else:
-        (whole / name).write_bytes(b"")
-    if (name, damage) == ("data.json", "emptied"):
-        with pytest.raises(DataError, match=r"data.json: cannot be read.*Delete it"):
-            finished(whole, pets.ABOUT)
-        (whole / name).unlink()
-    if name == "data.json":
-        # Without a record or a journal nothing tells that this is a preparation.
-        with pytest.raises(DataError, match="must be empty"):
-            finished(whole, pets.ABOUT)
-        return
-    assert finished(whole, pets.ABOUT) is None
+        content = bytearray(before[name])
+        content[len(content) // 2] ^= 1
+        (whole / name).write_bytes(content if damage == "one bit" else b"")
+    assert pets.finished(whole) == (None, [name])
     pets.write(whole, items)
     assert pets.tree(whole) == before
+
+
+@pytest.mark.parametrize("edited", ["without files", "without digests", "no digests"])
+def test_a_record_that_was_edited_is_no_proof(pets, whole, edited):
+    record = json.loads((whole / "data.json").read_text())
+    if edited == "no digests":
+        (whole / "SHA256SUMS").write_text("no digest\n")
+        record["files"]["SHA256SUMS"] = sha256(whole / "SHA256SUMS")
+    elif edited == "without digests":
+        del record["files"]["SHA256SUMS"]
+    else:
+        del record["files"]
+    (whole / "data.json").write_text(json.dumps(record))
+    name = "SHA256SUMS" if edited == "no digests" else "data.json"
+    assert pets.finished(whole) == (None, [name])
+
+
+def test_a_record_that_is_gone_or_empty_is_told(pets, whole):
+    (whole / "data.json").write_bytes(b"")
+    with pytest.raises(DataError, match=r"data.json: cannot be read.*Delete it"):
+        pets.finished(whole)
+    (whole / "data.json").unlink()
+    # Without a record or a journal nothing tells that this is a preparation.
+    with pytest.raises(DataError, match="must be empty"):
+        pets.finished(whole)
+
+
+def test_other_tools_read_the_digests(whole):
+    run = functools.partial(subprocess.run, cwd=whole, capture_output=True, text=True)
+    command = ["sha256sum", "--strict", "-c", "SHA256SUMS"]
+    names = [line.removesuffix(": OK") for line in run(command, check=True).stdout.splitlines()]
+    files = [path for path in whole.rglob("*") if path.parent.name in ("images", "masks")]
+    assert sorted(names) == sorted(path.relative_to(whole).as_posix() for path in files)
+    (whole / "masks/p0.png").write_bytes(b"another")
+    assert "masks/p0.png: FAILED" in run(command, check=False).stdout
 
 
 def bad_items(build):
@@ -185,7 +223,7 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(pets, items, tmp_p
     out = tmp_path / "out"
     (out / name).parent.mkdir(parents=True)
     (out / name).write_text("[]")
-    for call in (lambda: pets.write(out, items), lambda: finished(out, pets.ABOUT)):
+    for call in (lambda: pets.write(out, items), lambda: pets.finished(out)):
         with pytest.raises(DataError, match="Choose another folder"):
             call()
     assert [p for p in out.rglob("*") if p.is_file()] == [out / name]

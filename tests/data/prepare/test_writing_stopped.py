@@ -10,7 +10,6 @@ import signal
 import pytest
 
 from wsss_tf import files
-from wsss_tf.data.prepare.folder import finished
 from wsss_tf.data.prepare.items import Item
 from wsss_tf.errors import DataError, DataProblems, RunError
 
@@ -27,13 +26,13 @@ def test_killed_before_or_after_any_file_and_called_again(pets, items, whole, tm
             break
         assert os.WTERMSIG(status) == signal.SIGKILL
         killed += 1
-        assert finished(out, pets.ABOUT) is None
+        assert pets.finished(out) == (None, [])
         if (out / "data.json").exists():
             assert pets.tree(whole).items() <= pets.tree(out).items()
         pets.write(out, items)
         assert pets.tree(out) == pets.tree(whole)
-    # 7 photos and masks, 3 lists, tags.csv and data.json, before and after; 5 lines.
-    assert killed == 2 * 12 + 5
+    # 7 photos and masks, 3 lists, tags.csv, SHA256SUMS, data.json, before and after; 5 lines.
+    assert killed == 2 * 13 + 5
 
 
 def _in_a_child(work):

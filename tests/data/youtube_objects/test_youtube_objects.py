@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import functools
 import io
 import tarfile
 import zipfile
@@ -13,7 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wsss_tf.data.prepare.preparation import Request
 from wsss_tf.data.prepare.youtube_objects import (
+    FRAMES,
     Frame,
     Shot,
     evenly,
@@ -25,7 +26,11 @@ from wsss_tf.files import sha256
 from wsss_tf.labels import YOUTUBE_OBJECTS
 
 CLASSES = ["aeroplane", "bird", "boat", "car", "cat", "cow", "dog", "horse", "motorbike", "train"]
-prepare = functools.partial(prepare_youtube_objects, say=lambda line: None)
+
+
+def prepare(root: Path, out: Path, *, frames: int = FRAMES, download: bool = False) -> dict:
+    request = Request(root, out, lambda line: None, download=download)
+    return prepare_youtube_objects(request, frames=frames)
 
 
 def encoded(pixels: np.ndarray, kind: str) -> bytes:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wsss_tf.data.own.planning import OwnPhoto, Plan
-from wsss_tf.data.tagged_folder import COLUMNS
-from wsss_tf.errors import DataProblems, RunError
+from wsss_tf.data.tagged_folder import COLUMNS, tags_cell
+from wsss_tf.errors import DataError, DataProblems, RunError
 from wsss_tf.files import write_text
 
 
@@ -33,47 +33,54 @@ def write_tags(root: Path, plan: Plan) -> Path:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for photo in plan.photos:
-        writer.writerow((photo.path.relative_to(root).as_posix(), photo.split, cell(photo.tags)))
+        writer.writerow(
+            (photo.path.relative_to(root).as_posix(), photo.split, tags_cell(photo.tags))
+        )
     write_text(path, text.getvalue())
     return path
 
 
-def cell(tags: Sequence[str]) -> str:
-    """Tags as one cell of tags.csv; a name with a space in double quotes."""
-    return " ".join(f'"{name}"' if len(name.split()) > 1 else name for name in tags)
-
-
 def copy_photos(
-    root: Path,
-    out: Path,
-    plan: Plan,
-    *,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    root: Path, out: Path, plan: Plan, *, say: Callable[[str], None] = lambda line: None
 ) -> Path:
     """Copies the photos into a prepared folder, byte for byte, under their new ids.
 
-    What is there already and whole is kept.
+    What is there already and whole is kept. A bar on stderr shows how far it is.
 
     Args:
         root: the folder that the plan is of; only read.
         out: the prepared folder, not inside `root`.
         plan: of the photos.
-        progress: called with the number of photos done and of all.
+        say: shows a line to the user.
 
     Raises:
-        DataProblems, RunError: as `write_prepared`.
+        DataError, DataProblems, RunError: as `complete`.
     """
-    from wsss_tf.data.prepare.archives import source_of
     from wsss_tf.data.prepare.items import About, Item
-    from wsss_tf.data.prepare.writing import write_prepared
+    from wsss_tf.data.prepare.preparation import Request, complete
+    from wsss_tf.data.prepare.sources import source_of
 
     items = [
-        Item(photo.id, _suffix(photo.path), photo.path.read_bytes, None, photo.tags, (photo.split,))
+        Item(
+            photo.id,
+            _suffix(photo.path),
+            functools.partial(_content, photo.path),
+            None,
+            photo.tags,
+            (photo.split,),
+        )
         for photo in plan.photos
     ]
     about = About("own", "own", plan.labels.names, (source_of(root),))
-    write_prepared(out, items, about, workers=os.cpu_count() or 1, progress=progress)
+    complete(Request(root, out, say), about, lambda stack: (items, []))
     return out
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}. Check it.") from error
 
 
 def _unfit(photos: Sequence[OwnPhoto]) -> list[str]:

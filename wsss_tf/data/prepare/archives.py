@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import gzip
-import hashlib
 import os
 import stat
 import tarfile
@@ -17,10 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from wsss_tf.data.prepare.items import Source
 from wsss_tf.data.prepare.members import link_fault, name_fault, plain, tar_fault, unsafe, walk
 from wsss_tf.errors import DataError, RunError
-from wsss_tf.files import sha256
 
 _BLOCK = 512
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, gzip.BadGzipFile)
@@ -98,25 +95,6 @@ def open_archive(
         f"{path}: must be a folder, .tar, .tar.gz, .tgz or .zip. Received: {_kind(start)}. "
         "Get the file again."
     )
-
-
-def source_of(path: str | os.PathLike[str]) -> Source:
-    """Name, size and digest of an archive or a folder; reads all of an archive.
-
-    Raises:
-        DataError: it cannot be read, or is a folder with links that lead out of it.
-    """
-    path = Path(path)
-    if not path.is_dir():
-        try:
-            return Source(path.name, path.stat().st_size, sha256(path))
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror}. Check it.") from error
-    digest, total = hashlib.sha256(), 0
-    for name, size in sorted(walk(path)):
-        digest.update(f"{name}\0{size}\n".encode("utf-8", "surrogateescape"))
-        total += size
-    return Source(f"{path.resolve().name}/", total, digest.hexdigest())
 
 
 class _Folder(Archive):

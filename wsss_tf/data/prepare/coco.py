@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from wsss_tf.data.prepare.archives import Archive, open_archive, source_of
+from wsss_tf.data.prepare.archives import Archive, open_archive
 from wsss_tf.data.prepare.coco_instances import (
     Annotation,
     Image,
@@ -25,10 +24,9 @@ from wsss_tf.data.prepare.coco_instances import (
 )
 from wsss_tf.data.prepare.coco_shapes import load_codec
 from wsss_tf.data.prepare.downloads import fetch
-from wsss_tf.data.prepare.folder import finished
-from wsss_tf.data.prepare.items import About, Item, Source
-from wsss_tf.data.prepare.progress import photo_bar
-from wsss_tf.data.prepare.writing import write_prepared
+from wsss_tf.data.prepare.items import About, Item
+from wsss_tf.data.prepare.preparation import Request, complete
+from wsss_tf.data.prepare.sources import read_sources
 from wsss_tf.errors import DataProblems
 from wsss_tf.labels import label_space
 
@@ -61,67 +59,46 @@ class _Inputs:
     photos: dict[str, Path]
     annotations: dict[str, Path]
 
-    def sources(self) -> tuple[Source, ...]:
-        paths = dict.fromkeys((*self.photos.values(), *self.annotations.values()))
-        return tuple(source_of(path) for path in paths)
+    def paths(self) -> tuple[Path, ...]:
+        """All of them, each once."""
+        return tuple(dict.fromkeys((*self.photos.values(), *self.annotations.values())))
 
 
-def prepare_coco(
-    root: str | os.PathLike[str],
-    out: str | os.PathLike[str],
-    *,
-    year: Year = 2014,
-    download: bool = False,
-    workers: int = 2,
-    say: Callable[[str], None],
-) -> dict[str, Any]:
+def prepare_coco(request: Request, *, year: Year = 2014) -> dict[str, Any]:
     """Prepares COCO: the lists are train and val, and val has the photos without objects as well.
 
+    The root holds train2014.zip, val2014.zip and annotations_trainval2014.zip (20 GB), or the
+    folders train2014, val2014 and annotations, there or in images/.
+
     Args:
-        root: holds train2014.zip, val2014.zip and annotations_trainval2014.zip, or the folders
-            train2014, val2014 and annotations, there or in images/.
-        out: the prepared folder, empty or from an earlier call.
+        request: of the user.
         year: 2014 (the paper's) or 2017.
-        download: whether to fetch the archives that are missing, 20 GB, into `root`.
-        workers: number of threads.
-        say: shows a line to the user.
 
     Returns:
         The content of data.json.
 
     Raises:
-        DataProblems: everything that is wrong: files, annotations, photos.
+        DataProblems: archives that are not the originals, unless the request allows it; all that
+            is wrong: files, annotations, photos.
         DataError: as `open_archive`, `fetch` and `write_prepared`, or pycocotools is missing.
-        RunError: `out` or `root` cannot be written to.
+        RunError: a folder cannot be written to.
     """
     load_codec()  # Before 20 GB are fetched.
-    inputs = _find(Path(root), year, download, say)
-    say("Reading the archives for their SHA-256, which data.json keeps")
-    about = functools.partial(
-        About,
+    inputs = _find(request, year)
+    sources, notes = read_sources(inputs.paths(), SHA256, any_archive=request.any_archive)
+    about = About(
         "coco",
         "coco",
         label_space("coco").names,
-        inputs.sources(),
+        sources,
+        notes=(_RULES, *notes),
         settings=(("year", year),),
     )
-    record = finished(Path(out), about())
-    if record is not None:
-        say(f"{out} is prepared already")
-        return record
-    with contextlib.ExitStack() as stack:
-        items, notes = _collect(inputs, year, say, stack)
-        notes += _digest_notes(about().sources)
-        for note in notes:
-            say(note)
-        with photo_bar(f"COCO {year}") as progress:
-            return write_prepared(
-                out, items, about(notes=tuple(notes)), workers=workers, progress=progress
-            )
+    return complete(request, about, functools.partial(_collect, inputs, year, request.say))
 
 
-def _find(root: Path, year: int, download: bool, say: Callable[[str], None]) -> _Inputs:
-    photos, annotations, problems = {}, {}, []
+def _find(request: Request, year: int) -> _Inputs:
+    photos, annotations, problems, root = {}, {}, list[str](), request.root
     zipped = f"annotations_trainval{year}.zip"
     for part in (f"{split}{year}" for split in SPLITS):
         folders = (root / part, root / "images" / part)
@@ -131,10 +108,10 @@ def _find(root: Path, year: int, download: bool, say: Callable[[str], None]) -> 
         for path in (photos[part], annotations[part]):
             if path.exists() or path.suffix != ".zip" or path.name in problems:
                 continue
-            if download:
+            if request.download:
                 folder = "annotations" if path.name == zipped else "zips"
                 mirror = f"{_HOST}/{folder}/{path.name}"
-                fetch(path.name, (mirror,), SHA256[path.name], root, say)
+                fetch(path.name, (mirror,), SHA256[path.name], root, request.say)
             else:
                 problems.append(path.name)
     if problems:
@@ -162,7 +139,7 @@ def _collect(
             there.
     """
     items: list[Item] = []
-    notes, problems = [_RULES], list[str]()
+    notes, problems = list[str](), list[str]()
     for split in SPLITS:
         part = f"{split}{year}"
         try:
@@ -253,11 +230,3 @@ def _notes(part: str, instances: Instances, files: dict[str, str]) -> list[str]:
             f"points or no run lengths, which cover nothing, such as {shown}. Their tags count."
         )
     return notes
-
-
-def _digest_notes(sources: tuple[Source, ...]) -> list[str]:
-    return [
-        f"{source.name}: is not the official file, by its SHA-256."
-        for source in sources
-        if source.sha256 != SHA256.get(source.name, source.sha256)
-    ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, overload
 
 from wsss_tf.data.prepare.downloads import fetch
+from wsss_tf.data.prepare.preparation import Request
 from wsss_tf.errors import DataError
 
 _ID = re.compile(r"[\w-][\w.-]*")
@@ -34,38 +34,23 @@ class FoundIn:
 
 
 @overload
-def find(root: Path, archive: FoundIn, *, download: bool, say: Callable[[str], None]) -> Path: ...
+def find(request: Request, archive: FoundIn) -> Path: ...
 @overload
-def find(
-    root: Path,
-    archive: FoundIn,
-    *,
-    download: bool,
-    say: Callable[[str], None],
-    needed: Literal[False],
-) -> Path | None: ...
-def find(
-    root: Path,
-    archive: FoundIn,
-    *,
-    download: bool,
-    say: Callable[[str], None],
-    needed: bool = True,
-) -> Path | None:
-    """The path of an archive, or of its unpacked folder, in `root`.
+def find(request: Request, archive: FoundIn, *, needed: Literal[False]) -> Path | None: ...
+def find(request: Request, archive: FoundIn, *, needed: bool = True) -> Path | None:
+    """The path of an archive, or of its unpacked folder, in the root; fetched there if asked for.
 
     Args:
-        root: the user's folder.
+        request: of the user.
         archive: what is looked for; its file comes before its folders.
-        download: whether to fetch it into `root` where it is not there.
-        say: shows a line to the user.
         needed: whether to raise an error where it is not there, and not None.
 
     Raises:
-        DataError: it is not there, or no host gives it; `root` is no folder.
-        RunError: `root` cannot be written to.
+        DataError: it is not there, or no host gives it; the root is no folder.
+        RunError: the root cannot be written to.
     """
-    if not root.is_dir() and (root.exists() or not download):
+    root = request.root
+    if not root.is_dir() and (root.exists() or not request.download):
         raise DataError(
             f"{root}: must be the folder with {archive.name}, or with what it holds. Received: "
             f"{'a file' if root.exists() else 'nothing of that name'}."
@@ -74,8 +59,8 @@ def find(
         path = root / name
         if path.is_file() or (path.is_dir() and _has_marks(path, archive.marks)):
             return path
-    if download:
-        return fetch(archive.name, archive.mirrors, archive.sha256, root, say)
+    if request.download and archive.mirrors:
+        return fetch(archive.name, archive.mirrors, archive.sha256, root, request.say)
     if not needed:
         return None
     here = ", ".join(sorted(path.name for path in root.iterdir())[:10]) or "nothing"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from wsss_tf.data.prepare.items import About, Item
 from wsss_tf.data.prepare.journal import NAME as JOURNAL
 from wsss_tf.data.prepare.journal import begun
-from wsss_tf.data.tagged_folder import list_tagged_folder
+from wsss_tf.data.prepare.sums import NAME as SUMS
+from wsss_tf.data.prepare.sums import changed, read_sums
 from wsss_tf.errors import DataError, DataProblems
-from wsss_tf.files import sha256
 
 FORMAT = 1
 """Of data.json; another one has other keys, or the same keys with another meaning."""
@@ -58,29 +58,44 @@ def read_record(out: Path) -> dict[str, Any] | None:
     return record
 
 
-def finished(out: Path, about: About) -> dict[str, Any] | None:
-    """The content of data.json where `out` is prepared, as a look at names and lists tells.
-
-    A preparation asks before it opens its archives. It then goes on if this is None. What a photo
-    or a mask holds is not looked at: one that was damaged since is left to `wsss-tf data check`.
+def read_finished(out: Path, about: About) -> dict[str, Any] | None:
+    """The content of data.json where `out` was prepared to the end; `differences` tells the rest.
 
     Raises:
         DataError: `out` holds another preparation, or something else.
     """
-    out = Path(out)
     require_own(out, about)
-    record = read_record(out)
-    if record is None or (out / JOURNAL).exists():
-        return None
+    return None if (out / JOURNAL).exists() else read_record(out)
+
+
+def differences(
+    out: Path,
+    record: dict[str, Any],
+    *,
+    workers: int,
+    progress: Callable[[int, int], None],
+) -> list[str]:
+    """The files of a finished folder that are missing, of another content, or none of its own.
+
+    Args:
+        out: the folder.
+        record: the content of its data.json.
+        workers: number of threads.
+        progress: called with how many files are done, and of how many.
+    """
+    lists = record.get("files")
+    if not isinstance(lists, dict) or SUMS not in lists:
+        return [RECORD]
+    found = changed(out, lists, workers=1)
+    if found:
+        return found
     try:
-        digests = {name: sha256(out / name) for name in record["files"]}
-        photos, masks = _names(out / "images"), _names(out / "masks")
-    except OSError:
-        return None
-    listed = {entry.path.name for entry in list_tagged_folder(out).entries}
-    stems = {Path(name).stem for name in photos}
-    whole = digests == record["files"] and photos == listed and len(masks) == record["masks"]
-    return record if whole and {Path(name).stem for name in masks} <= stems else None
+        sums = read_sums(out)
+    except DataError:  # Somebody has brought the digest of it in data.json in line.
+        return [SUMS]
+    found = changed(out, sums, workers=workers, progress=progress)
+    here = {f"{name}/{file.name}" for name in ("images", "masks") for file in _own(out / name)}
+    return found + sorted(here - sums.keys())
 
 
 def require_own(out: Path, about: About) -> None:
@@ -91,8 +106,7 @@ def require_own(out: Path, about: About) -> None:
     """
     if out.exists() and not out.is_dir():
         raise DataError(f"{out}: must be a folder. Received: a file. {_FIX}")
-    found = {} if not out.exists() else {path.name: path for path in out.iterdir()}
-    names = {name for name in found if not name.startswith(_OWN_PREFIXES)}
+    names = {path.name for path in _own(out)}
     wanted = identity(about)
     started = begun(out)
     held = read_record(out) or (started and {**started})
@@ -123,26 +137,19 @@ def require_no_strangers(out: Path, items: Sequence[Item]) -> None:
     }
     problems = []
     for folder, names in wanted.items():
-        path = out / folder
-        if not path.is_dir():
-            continue
-        here = {p.name for p in path.iterdir() if not p.name.startswith(_OWN_PREFIXES)}
-        strange = sorted(here - names)
+        strange = sorted({path.name for path in _own(out / folder)} - names)
         if strange:
             shown = ", ".join(strange[:_SHOWN])
             problems.append(
-                f"{path}: has {len(strange)} files that are none of this data set, such as "
+                f"{out / folder}: has {len(strange)} files that are none of this data set, such as "
                 f"{shown}. Move them away, or prepare into another folder."
             )
     if problems:
         raise DataProblems(problems)
 
 
-def _names(folder: Path) -> set[str]:
-    """Names of the files in a folder; OSError without one but for no file, and for an empty one."""
-    if not folder.exists():
-        return set()
-    found = {path.name: path.stat().st_size for path in folder.iterdir()}
-    if not all(found.values()):
-        raise OSError("an empty file")
-    return set(found)
+def _own(folder: Path) -> list[Path]:
+    """What lies in a folder, but for what we leave there ourselves while it is written."""
+    if not folder.is_dir():
+        return []
+    return [path for path in folder.iterdir() if not path.name.startswith(_OWN_PREFIXES)]

@@ -9,13 +9,14 @@ from tqdm import tqdm
 
 
 @contextlib.contextmanager
-def photo_bar(name: str) -> Iterator[Callable[[int, int], None]]:
-    """Yields what `write_prepared` takes as `progress`; draws on stderr.
+def counting_bar(name: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Yields a function that takes how many are done and of how many; it draws on stderr.
 
     Args:
-        name: of the data set, which stands before the bar.
+        name: stands before the bar.
+        unit: of what is counted, in the singular.
     """
-    with tqdm(desc=name, unit="photo") as bar:
+    with tqdm(desc=name, unit=unit) as bar:
 
         def move(done: int, total: int) -> None:
             bar.total = total

@@ -5,10 +5,9 @@ Everingham et al., "The PASCAL Visual Object Classes Challenge: A Retrospective"
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsss_tf.data.prepare import sbd as sbd_archive
-from wsss_tf.data.prepare.archives import Archive, open_archive, source_of
+from wsss_tf.data.prepare.archives import Archive, open_archive
 from wsss_tf.data.prepare.finding import FoundIn, find, list_ids
-from wsss_tf.data.prepare.folder import finished
-from wsss_tf.data.prepare.items import About, Item, Source
-from wsss_tf.data.prepare.progress import photo_bar
+from wsss_tf.data.prepare.items import About, Item
+from wsss_tf.data.prepare.preparation import Request, complete
 from wsss_tf.data.prepare.sbd import Sbd
-from wsss_tf.data.prepare.writing import write_prepared
+from wsss_tf.data.prepare.sources import read_sources
 from wsss_tf.data.voc import annotation_tags
 from wsss_tf.errors import DataError, DataProblems
 from wsss_tf.images import read_label_map
@@ -44,66 +42,47 @@ ARCHIVE = FoundIn(
 FULL = {"train": 1464, "val": 1449, "SBD's train": 8498, "SBD's val": 2857}
 """Photos of each list of the full edition, from which TRAIN_AUG follow."""
 TRAIN_AUG = 10_582
+ORIGINALS = {found.name: found.sha256 for found in (ARCHIVE, sbd_archive.ARCHIVE) if found.sha256}
 _LISTS = "ImageSets/Segmentation"
 _FOLDERS = ("JPEGImages/", "Annotations/", "SegmentationClass/", f"{_LISTS}/")
 _FOLDER_TOLD = re.compile(rb"<folder>\s*(VOC\d{4})\s*</folder>")
 _SHOWN = 3
 
 
-def prepare_voc(
-    root: Path,
-    out: Path,
-    *,
-    download: bool,
-    workers: int,
-    say: Callable[[str], None],
-) -> dict[str, Any]:
+def prepare_voc(request: Request) -> dict[str, Any]:
     """Prepares VOC 2012 from VOCtrainval_11-May-2012.tar or an unpacked VOC2012, and from SBD.
 
     With SBD (benchmark.tgz, or unpacked) there is the list train_aug: SBD's train and val and
     VOC's train, without VOC's val. VOC's own masks win where both have one. Tags are the classes of
     the objects in VOC's annotations, those marked difficult included, for all photos.
 
-    Args:
-        root: where the archives or folders are, or are downloaded to.
-        out: the prepared folder.
-        download: whether to fetch what is not in `root`.
-        workers: number of threads.
-        say: shows a line to the user.
-
     Returns:
         The content of data.json.
 
     Raises:
         DataError: archives are missing, damaged or of another edition; scipy, which reads SBD, is
-            not installed; `out` holds something else.
-        DataProblems: all that is wrong with photos, masks and annotations.
+            not installed; the folder to prepare holds something else.
+        DataProblems: archives that are not the originals, unless the request allows it; all that
+            is wrong with photos, masks and annotations.
         RunError: a folder cannot be written to.
     """
-    root, out = Path(root), Path(out)
-    path = find(root, ARCHIVE, download=download, say=say)
-    sbd_path = find(root, sbd_archive.ARCHIVE, download=download, say=say, needed=False)
+    path = find(request, ARCHIVE)
+    sbd_path = find(request, sbd_archive.ARCHIVE, needed=False)
     if sbd_path is not None:
         sbd_archive.require_scipy()
-    sources = []
-    for given in filter(None, (path, sbd_path)):
-        say(f"Reading {given}")
-        sources.append(source_of(given))
-    about = About("voc", "voc", label_space("voc").names, tuple(sources))
-    if record := finished(out, about):
-        say(f"{out} is prepared already.")
-        return record
-    with ExitStack() as opened:
-        voc = _Voc(opened.enter_context(open_archive(path, only=_is_wanted)))
-        sbd = sbd_path and opened.enter_context(sbd_archive.open_sbd(sbd_path))
-        lists, notes = _lists(voc, sbd or None)
-        notes += _source_notes(tuple(sources))
-        for note in notes:
-            say(f"Note: {note}")
-        items = _items(voc, sbd or None, lists)
-        about = dataclasses.replace(about, notes=tuple(notes))
-        with photo_bar("voc") as progress:
-            return write_prepared(out, items, about, workers=workers, progress=progress)
+    sources, notes = read_sources(
+        filter(None, (path, sbd_path)), ORIGINALS, any_archive=request.any_archive
+    )
+    about = About("voc", "voc", label_space("voc").names, sources, tuple(notes))
+    return complete(request, about, functools.partial(_collect, path, sbd_path))
+
+
+def _collect(path: Path, sbd_path: Path | None, stack: ExitStack) -> tuple[list[Item], list[str]]:
+    """The photos of all lists, and notes on the lists; `stack` closes the archives."""
+    voc = _Voc(stack.enter_context(open_archive(path, only=_is_wanted)))
+    sbd = stack.enter_context(sbd_archive.open_sbd(sbd_path)) if sbd_path else None
+    lists, notes = _lists(voc, sbd)
+    return _items(voc, sbd, lists), notes
 
 
 class _Voc:
@@ -188,17 +167,6 @@ def _lists(voc: _Voc, sbd: Sbd | None) -> tuple[dict[str, set[str]], list[str]]:
             f"{TRAIN_AUG}. The lists are not the original ones."
         )
     return lists, notes
-
-
-def _source_notes(sources: Sequence[Source]) -> list[str]:
-    known = {found.name: found.sha256 for found in (ARCHIVE, sbd_archive.ARCHIVE)}
-    notes = []
-    for source in sources:
-        if source.name.endswith("/"):
-            notes.append(f"{source.name} is a folder: its digest is of file names and sizes.")
-        elif source.sha256 != known.get(source.name):
-            notes.append(f"{source.name} is not the original archive: its SHA-256 is another.")
-    return notes
 
 
 def _items(voc: _Voc, sbd: Sbd | None, lists: dict[str, set[str]]) -> list[Item]:

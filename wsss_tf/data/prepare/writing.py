@@ -21,8 +21,10 @@ from wsss_tf.data.photo_files import check_photo
 from wsss_tf.data.prepare.folder import RECORD, identity, require_no_strangers, require_own
 from wsss_tf.data.prepare.items import About, Item, item_problems
 from wsss_tf.data.prepare.journal import Journal
+from wsss_tf.data.prepare.sums import NAME as SUMS
+from wsss_tf.data.prepare.sums import sums_text
 from wsss_tf.data.prepare.threads import in_threads
-from wsss_tf.data.tagged_folder import COLUMNS
+from wsss_tf.data.tagged_folder import COLUMNS, tags_cell
 from wsss_tf.errors import DataError, DataProblems
 from wsss_tf.files import lock, remove, sha256, write_bytes, write_json, write_text
 from wsss_tf.images import MAX_PIXELS, PhotoHeader, write_label_map
@@ -37,7 +39,7 @@ def write_prepared(
     workers: int,
     progress: Callable[[int, int], None],
 ) -> dict[str, Any]:
-    """Writes images/, masks/, lists/ and tags.csv, and data.json last.
+    """Writes images/, masks/, lists/, tags.csv and SHA256SUMS, and data.json last.
 
     Stopped at any moment and called again, it goes on: what the journal says is written is kept
     where its content is still that. An uninterrupted call gives the same bytes.
@@ -68,10 +70,9 @@ def write_prepared(
         journal = Journal(out, {**identity(about), "wsss_tf": __version__})
         for name in (RECORD, "tags.csv"):
             remove(out / name)
-        if problems := _write_files(out, items, about, journal, workers, progress):
-            raise DataProblems(problems)
-        digests = _write_lists(out, items)
-        record = _record(items, about, digests)
+        sums = _write_files(out, items, about, journal, workers, progress)
+        names = _write_lists(out, items, sums)
+        record = _record(items, about, {name: sha256(out / name) for name in names})
         write_json(out / RECORD, record)
         journal.end()
     return record
@@ -84,9 +85,13 @@ def _write_files(
     journal: Journal,
     workers: int,
     progress: Callable[[int, int], None],
-) -> list[str]:
-    """Writes the photos and masks that are not there; returns what was wrong with any."""
-    kept = journal.kept
+) -> dict[str, str]:
+    """Writes the photos and masks that are not there; returns the digest of each file by its name.
+
+    Raises:
+        DataProblems: what was wrong with any.
+    """
+    kept, sums = journal.kept, dict[str, str]()
     work = functools.partial(_try_item, out, about, kept)
     problems = []
     # Closed here: an error or Ctrl-C below waits for the files that are being written, no longer.
@@ -94,17 +99,25 @@ def _write_files(
         for done, (item, result) in enumerate(results, start=1):
             if isinstance(result, DataError):
                 problems.append(f"{item.id}: {result}")
-            elif result != kept.get(item.id):
-                journal.add(item.id, result)
+            else:
+                sums |= zip(_names(item), result, strict=True)
+                if result != kept.get(item.id):
+                    journal.add(item.id, result)
             progress(done, len(items))
-    return problems
+    if problems:
+        raise DataProblems(problems)
+    return sums
+
+
+def _names(item: Item) -> list[str]:
+    return [item.photo_name, *([item.mask_name] if item.mask else [])]
 
 
 def _try_item(
     out: Path, about: About, kept: dict[str, list[str]], item: Item
 ) -> list[str] | DataError:
     """Makes sure that the files of an item are there; returns their digests, or what is wrong."""
-    paths = [out / item.photo_name, *([out / item.mask_name] if item.mask else [])]
+    paths = [out / name for name in _names(item)]
     known = kept.get(item.id)
     if known is not None and known == [sha256(path) for path in paths if path.is_file()]:
         return known
@@ -144,25 +157,21 @@ def _check_mask(mask: NDArray[np.uint8], header: PhotoHeader, about: About) -> N
         )
 
 
-def _write_lists(out: Path, items: Sequence[Item]) -> dict[str, str]:
-    """Writes lists/ and tags.csv; returns the digest of each."""
+def _write_lists(out: Path, items: Sequence[Item], sums: dict[str, str]) -> list[str]:
+    """Writes lists/, tags.csv and SHA256SUMS; returns their names."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(COLUMNS)
     lists: dict[str, list[str]] = {}
     for item in items:
-        writer.writerow((item.photo_name, item.splits[0], " ".join(map(_tag, item.tags))))
+        writer.writerow((item.photo_name, item.splits[0], tags_cell(item.tags)))
         for split in dict.fromkeys(item.splits):
             lists.setdefault(split, []).append(item.id)
     for split, ids in lists.items():
         write_text(out / "lists" / f"{split}.txt", "".join(f"{name}\n" for name in ids))
     write_text(out / "tags.csv", table.getvalue())
-    names = ["tags.csv", *(f"lists/{split}.txt" for split in sorted(lists))]
-    return {name: sha256(out / name) for name in names}
-
-
-def _tag(name: str) -> str:
-    return f'"{name}"' if " " in name else name
+    write_text(out / SUMS, sums_text(sums))
+    return [SUMS, "tags.csv", *(f"lists/{split}.txt" for split in sorted(lists))]
 
 
 def _record(items: Sequence[Item], about: About, digests: dict[str, str]) -> dict[str, Any]:

@@ -18,9 +18,7 @@ Release 2 has other numbers (frames without shots' folders), so its frames are r
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import os
 import re
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -30,12 +28,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wsss_tf.data.prepare.archives import Archive, open_archive, source_of
+from wsss_tf.data.prepare.archives import Archive, open_archive
 from wsss_tf.data.prepare.finding import FoundIn, find
-from wsss_tf.data.prepare.folder import finished
 from wsss_tf.data.prepare.items import About, Item
-from wsss_tf.data.prepare.progress import photo_bar
-from wsss_tf.data.prepare.writing import write_prepared
+from wsss_tf.data.prepare.preparation import Request, complete
+from wsss_tf.data.prepare.sources import read_sources
 from wsss_tf.errors import DataError, DataProblems
 from wsss_tf.images import enlarged, photo_header, read_photo
 from wsss_tf.labels import label_space
@@ -78,25 +75,15 @@ class Frame(NamedTuple):
         return f"{label}_{video:04d}_{shot:03d}_{self.number:05d}"
 
 
-def prepare_youtube_objects(
-    root: str | os.PathLike[str],
-    out: str | os.PathLike[str],
-    *,
-    frames: int = FRAMES,
-    download: bool = False,
-    workers: int = 2,
-    say: Callable[[str], None],
-) -> dict[str, Any]:
+def prepare_youtube_objects(request: Request, *, frames: int = FRAMES) -> dict[str, Any]:
     """Prepares YouTube-Objects: train is frames without masks, val is every frame with a mask.
 
+    The root holds the archives or folders that this module's docstring names; those of frames can
+    be downloaded, the masks are behind a form.
+
     Args:
-        root: holds the archives or folders that this module's docstring names.
-        out: the prepared folder, empty or from an earlier call.
+        request: of the user.
         frames: at most so many of a class, drawn evenly over all that it has, in their order.
-        download: whether to fetch the frames' archives that are missing into `root`. The masks
-            are behind a form and must be there.
-        workers: number of threads.
-        say: shows a line to the user.
 
     Returns:
         The content of data.json.
@@ -106,34 +93,37 @@ def prepare_youtube_objects(
         DataProblems: everything that is wrong: classes without frames, shots with masks that the
             frames do not have, masks without a frame, photos.
         DataError: as `find`, `open_archive` and `write_prepared`.
-        RunError: `out` or `root` cannot be written to.
+        RunError: a folder cannot be written to.
     """
     if frames < 1:
         raise ValueError(f"`frames` must be positive. Received: frames={frames}.")
     space = label_space("youtube_objects")
-    masks = find(Path(root), MASKS, download=False, say=say, needed=False)
+    masks = find(request, MASKS, needed=False)
     if masks is None:
         raise DataError(
-            f"{root}: has no {MASKS.name} and no folder youtube_masks. No host gives the masks to "
-            f"programs: ask for them at {_MASKS_PAGE}, and put them there."
+            f"{request.root}: has no {MASKS.name} and no folder youtube_masks. No host gives the "
+            f"masks to programs: ask for them at {_MASKS_PAGE}, and put them there."
         )
-    paths = (find(Path(root), _archive_of(name), download=download, say=say) for name in space.tags)
-    places = {name: path for name, path in zip(space.tags, paths, strict=True) if path}
-    say("Reading the archives for their SHA-256, which data.json keeps")
-    sources = tuple(source_of(path) for path in (*places.values(), masks))
-    settings = (("frames", frames),)
-    about = About("youtube_objects", "youtube_objects", space.names, sources, settings=settings)
-    if record := finished(Path(out), about):
-        say(f"{out} is prepared already")
-        return record
-    with ExitStack() as stack:
-        truth = Truth(stack.enter_context(open_archive(masks, only=_is_truth)))
-        items, notes = _items(places, truth, frames, stack, say)
-        for note in notes:
-            say(note)
-        about = dataclasses.replace(about, notes=tuple(notes))
-        with photo_bar("YouTube-Objects") as progress:
-            return write_prepared(out, items, about, workers=workers, progress=progress)
+    places = {name: find(request, _archive_of(name)) for name in space.tags}
+    # No digest of the originals is known.
+    sources, notes = read_sources((*places.values(), masks), {}, any_archive=True)
+    about = About(
+        "youtube_objects",
+        "youtube_objects",
+        space.names,
+        sources,
+        notes=tuple(notes),
+        settings=(("frames", frames),),
+    )
+    collect = functools.partial(_collect, places, masks, frames, request.say)
+    return complete(request, about, collect)
+
+
+def _collect(
+    places: dict[str, Path], masks: Path, count: int, say: Callable[[str], None], stack: ExitStack
+) -> tuple[list[Item], list[str]]:
+    truth = Truth(stack.enter_context(open_archive(masks, only=_is_truth)))
+    return _items(places, truth, count, stack, say)
 
 
 class Truth:

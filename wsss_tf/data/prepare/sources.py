@@ -1,0 +1,83 @@
+"""The archives and folders that a preparation reads: their digests, held against the originals'."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from tqdm import tqdm
+
+from wsss_tf.data.prepare.items import Source
+from wsss_tf.data.prepare.members import walk
+from wsss_tf.errors import DataError, DataProblems
+
+_CHUNK = 1 << 20
+
+
+def read_sources(
+    paths: Iterable[Path], originals: Mapping[str, str], *, any_archive: bool
+) -> tuple[tuple[Source, ...], list[str]]:
+    """Reads all of each archive for its digest, with a bar on stderr.
+
+    Args:
+        paths: of archives and folders.
+        originals: SHA-256 of the original archives, by file name.
+        any_archive: whether others of these names are taken.
+
+    Returns:
+        What was read, and a note on each source that is not known to be the original.
+
+    Raises:
+        DataProblems: archives of another content than the originals, unless `any_archive`.
+        DataError: as `source_of`.
+    """
+    sources, notes, problems = [], list[str](), []
+    for path in paths:
+        source = source_of(path)
+        sources.append(source)
+        original = originals.get(source.name)
+        if path.is_dir():
+            notes.append(f"{source.name} is a folder: its digest is of file names and sizes.")
+        elif original is None:
+            notes += [f"{source.name} was held against no original."] if originals else []
+        elif source.sha256 != original:
+            notes.append(f"{source.name} is not the original archive: its SHA-256 is another.")
+            problems.append(
+                f"{path}: must have the SHA-256 of the original, {original}. Received: "
+                f"{source.sha256}. It is damaged or of another edition: get it again, or give "
+                "--any-archive to use it as it is."
+            )
+    if problems and not any_archive:
+        raise DataProblems(problems)
+    return tuple(sources), notes
+
+
+def source_of(path: str | os.PathLike[str]) -> Source:
+    """Name, size and digest of an archive or a folder; reads all of an archive.
+
+    Raises:
+        DataError: it cannot be read, or is a folder with links that lead out of it.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        try:
+            return Source(path.name, path.stat().st_size, _digest(path))
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror}. Check it.") from error
+    digest, total = hashlib.sha256(), 0
+    for name, size in sorted(walk(path)):
+        digest.update(f"{name}\0{size}\n".encode("utf-8", "surrogateescape"))
+        total += size
+    return Source(f"{path.resolve().name}/", total, digest.hexdigest())
+
+
+def _digest(path: Path) -> str:
+    digest, size = hashlib.sha256(), path.stat().st_size
+    name = f"SHA-256 of {path.name}"
+    with open(path, "rb") as file, tqdm(total=size, unit="B", unit_scale=True, desc=name) as bar:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            bar.update(len(chunk))
+    return digest.hexdigest()
