@@ -58,8 +58,6 @@ def test_coco_is_that_of_the_annotation_files():
     categories = {int(number): name for number, name in pairs}
     assert set(categories) == set(range(1, 91)) - COCO_GAPS
     assert len(categories) == 80
-    # The one name that this package, after the paper's Table 8, writes in another way.
-    categories[89] = "hair dryer"
     assert labels.coco_categories() == categories
     assert labels.COCO.names == ("background", *categories.values())
 

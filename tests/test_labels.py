@@ -30,7 +30,7 @@ def test_sizes_of_the_built_in_spaces():
         (VOC, "tvmonitor", 20),
         (COCO, "person", 1),
         (COCO, "stop sign", 12),
-        (COCO, "hair dryer", 79),
+        (COCO, "hair drier", 79),
         (COCO, "toothbrush", 80),
         (YOUTUBE_OBJECTS, "aeroplane", 1),
         (YOUTUBE_OBJECTS, "train", 10),

@@ -6,11 +6,10 @@ import io
 import pytest
 
 from wsss_tf.config import DataSettings
+from wsss_tf.labels import COCO, SCENES, VOC
 from wsss_tf.reports.ablation import SETUPS, Row, text_tables
 from wsss_tf.reports.ablation.published import FIGURES, is_comparable, published
 from wsss_tf.reports.ablation.tables import csv_text
-
-VOC = DataSettings(source="voc", root="VOC2012")
 
 
 def test_the_figures_are_the_paper_s():
@@ -23,19 +22,23 @@ def test_the_figures_are_the_paper_s():
 
 
 @pytest.mark.parametrize(
-    ("data", "comparable"),
+    ("data", "labels", "comparable"),
     [
-        (VOC, True),
-        (DataSettings(source="voc", root="VOC2012", keep=["cat"]), False),
-        (DataSettings(source="scenes"), False),
-        (DataSettings(source="tagged_folder", root="x", label_space="voc"), False),
+        (DataSettings(source="voc", root="VOC2012"), VOC, True),
+        (DataSettings(source="prepared", root="voc"), VOC, True),
+        (DataSettings(source="prepared", root="coco"), COCO, False),
+        (DataSettings(source="voc", root="VOC2012", keep=["cat"]), VOC.keep(["cat"]), False),
+        (DataSettings(source="scenes"), SCENES, False),
+        (DataSettings(source="tagged_folder", root="x", label_space="voc"), VOC, False),
     ],
 )
-def test_only_voc_with_all_classes_is_compared(data, comparable):
-    assert is_comparable(data) == comparable
-    found = published(data, "6", "fusion", "pairwise")
-    assert found == (pytest.approx(0.492) if comparable else None)
-    assert published(data, "6", "fusion", "none") is None
+def test_only_voc_with_all_classes_is_compared(data, labels, comparable):
+    assert is_comparable(data, labels) == comparable
+
+
+def test_a_figure_is_a_fraction_or_none():
+    assert published("6", "fusion", "pairwise") == pytest.approx(0.492)
+    assert published("6", "fusion", "none") is None
 
 
 def row(**changes):

@@ -20,10 +20,12 @@ def list_prepared(root: Path, splits: Iterable[str] | None = None) -> Listing:
 
     Args:
         root: the prepared folder.
-        splits: names of the lists without ".txt", such as "train"; None for all of them.
+        splits: names of the lists without ".txt", such as "train"; None for all that are there or
+            that data.json names.
     """
     listing = Listing(mask_folder=root / "masks")
-    if not _read_labels(listing, root):
+    written = _read_record(listing, root)
+    if written is None:
         return listing
     tagged = list_tagged_folder(root)
     listing.files += tagged.files
@@ -32,7 +34,7 @@ def list_prepared(root: Path, splits: Iterable[str] | None = None) -> Listing:
         return listing  # Else every line of every list would be one more problem.
     known = {entry.id: entry for entry in tagged.entries}
     here = sorted(path.stem for path in (root / "lists").glob("*.txt"))
-    for split in here if splits is None else dict.fromkeys(splits):
+    for split in sorted({*here, *written}) if splits is None else dict.fromkeys(splits):
         path = root / "lists" / f"{split}.txt"
         text = listing.read_text(path, fix=f"The lists here are: {', '.join(here) or 'none'}.")
         if text is None or text.strip():
@@ -50,8 +52,11 @@ def list_prepared(root: Path, splits: Iterable[str] | None = None) -> Listing:
     return listing
 
 
-def _read_labels(listing: Listing, root: Path) -> bool:
-    """Gives a listing the classes in data.json; False and a problem where that fails."""
+def _read_record(listing: Listing, root: Path) -> tuple[str, ...] | None:
+    """The names of the lists in data.json, of which the listing gets the classes.
+
+    None, and a problem, where it cannot be used.
+    """
     try:
         record = read_record(root)
         if record is None:
@@ -59,15 +64,16 @@ def _read_labels(listing: Listing, root: Path) -> bool:
                 f"{root}: must have {RECORD}, which `wsss-tf data prepare` writes last. Call it "
                 "again to have the folder completed, or check `data.root`."
             )
-        listing.labels = LabelSpace(tuple(record["labels"]))
+        labels, lists = LabelSpace(tuple(record["labels"])), tuple(map(str, record["splits"]))
     except DataError as error:
         listing.problems.append(str(error))
     except (KeyError, TypeError, ValueError) as error:
         listing.problems.append(
-            f"{root / RECORD}: `labels` must be the names of the classes, background first: "
-            f"{error}. Prepare the folder again."
+            f"{root / RECORD}: `labels` must be the names of the classes, background first, and "
+            f"`splits` those of the lists: {error}. Prepare the folder again."
         )
     else:
         listing.files.append(root / RECORD)
-        return True
-    return False
+        listing.labels = labels
+        return lists
+    return None

@@ -54,11 +54,21 @@ def published_for(data: DataSettings, classes: Sequence[str], split: str) -> Pub
         classes: that were scored, in the order of their ids.
         split: that was scored.
     """
-    if split != SPLIT or data.keep is not None or data.source not in ("voc", "prepared"):
+    name = paper_data_set(data, classes)
+    return read_published(name) if name and split == SPLIT else None
+
+
+def paper_data_set(data: DataSettings, classes: Sequence[str]) -> str | None:
+    """Which data set of the paper's a recipe is for, as `DATA_SETS` names it; None for another one.
+
+    Args:
+        data: of the recipe.
+        classes: that are scored, in the order of their ids; some of a data set's are not enough.
+    """
+    if data.keep is not None or data.source not in ("voc", "prepared"):
         return None
     names = DATA_SETS if data.source == "prepared" else ("voc",)
-    found = [name for name in names if label_space(name).names == tuple(classes)]
-    return read_published(found[0]) if found else None
+    return next((name for name in names if label_space(name).names == tuple(classes)), None)
 
 
 def read_published(data_set: str) -> Published:

@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from wsss_tf.data.own import guess_splits, read_layout
 from wsss_tf.data.prepare.items import About, Item
@@ -97,6 +98,45 @@ def test_edited_lists_of_a_prepared_folder(prepared, run):
     assert found.counts == {"shared": 2, "edited": 1, "overlap": 1}
     assert found.items["edited"][0]["text"] == "lists/val.txt"
     assert found.result.exit_code == 0
+
+
+def _repainted(path):
+    """The same mask with other bytes."""
+    with Image.open(path) as image:
+        image.save(path, "PNG", compress_level=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda root: (root / "images/p1.jpg").open("ab").write(b"\0"), ["images/p1.jpg"]),
+        (lambda root: _repainted(root / "masks/p2.png"), ["masks/p2.png"]),
+        (lambda root: (root / "masks/p1.png").unlink(), ["masks/p1.png: is gone"]),
+    ],
+)
+def test_changed_files_of_a_prepared_folder(prepared, run, make, expected):
+    make(prepared)
+    found = run(prepared)
+    assert found.counts == {"shared": 2, "changed": 1}
+    assert [item["text"] for item in found.items["changed"]] == expected
+    assert found.result.exit_code == 0
+
+
+def test_digests_that_are_gone_are_told(prepared, run):
+    (prepared / "SHA256SUMS").unlink()
+    found = run(prepared)
+    assert found.counts == {"shared": 2, "edited": 1}
+    assert found.items["edited"][0]["text"].startswith("SHA256SUMS: cannot be read")
+
+
+@pytest.mark.parametrize("name", ["train", "val", "both"])
+def test_a_list_that_is_gone_is_named(prepared, run, name):
+    (prepared / "lists" / f"{name}.txt").unlink()
+    found = run(prepared)
+    (line,) = [one["text"] for one in found.items["lists" if name != "both" else "other_lists"]]
+    assert f"{name}.txt: does not exist. The lists here are: " in line
+    assert (found.data["train_split"], found.data["eval_split"]) == ("train", "val")
+    assert found.result.exit_code == (0 if name == "both" else 1)
 
 
 @pytest.mark.parametrize(
@@ -206,6 +246,12 @@ def test_coco_files_of_one_split_add_up_and_of_two_overlap(folder, run):
             {"lists": 1},
             "1.jpg is listed twice",
         ),
+        (
+            {"images": [{"id": n, "file_name": f"{n}.jpg"} for n in range(5)], "annotations": []},
+            {"lists": 2, "empty_tags": 2},
+            "3 of its 5 photos are not there, such as 0.jpg, 3.jpg, 4.jpg. Looked for in ./, "
+            "images/, train/, labels_train/.",
+        ),
         ({"images": [{"id": 1}]}, {"lists": 3}, "images[0] must have an id and a text `file_name`"),
         ({"categories": {}}, {"lists": 3}, "`categories` must be a list"),
     ],
@@ -268,6 +314,8 @@ def test_a_list_without_photos(folder, run):
         ({"training", "test"}, ("training", "test")),
         ({"train"}, ("train", "train")),
         ({"mine"}, ("mine", "mine")),
+        ({"val"}, ("train", "val")),
+        ({"test"}, ("train", "test")),
         ({"all"}, ("all", "all")),
         (set(), ("train", "val")),
     ],

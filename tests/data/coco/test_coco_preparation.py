@@ -91,7 +91,7 @@ def test_the_prepared_folder(small, tmp_path, year):
         (f"images/{one}.jpg", "train", '"stop sign" toothbrush'),
         (f"images/{two}.jpg", "val", "person"),
         (f"images/{three}.jpg", "val", ""),
-        (f"images/{four}.jpg", "val", '"hair dryer"'),
+        (f"images/{four}.jpg", "val", '"hair drier"'),
     ]
     part = f"train{year}"
     assert (out / f"images/{one}.jpg").read_bytes() == made.photos[part][f"{one}.jpg"]
@@ -129,7 +129,7 @@ def test_the_prepared_folder_is_a_source_whose_truth_can_be_scored(small, tmp_pa
     dataset = open_dataset(settings, root=tmp_path / "out")
     assert dataset.labels == dataset.truth_labels == COCO
     assert [photo.tags for photo in dataset.split("train")] == [("stop sign", "toothbrush")]
-    assert [photo.tags for photo in dataset.split("val")] == [("person",), (), ("hair dryer",)]
+    assert [photo.tags for photo in dataset.split("val")] == [("person",), (), ("hair drier",)]
     check_truth(dataset, "val")
     assert [truth.max() for truth in truth_maps(dataset, "val")] == [255, 0, 79]
 
@@ -212,6 +212,7 @@ def test_all_that_is_wrong_with_the_annotations_is_said_by_kind(small, tmp_path)
     made.annotation("train2014", 25, [BOX], area=None)
     made.annotation("train2014", 25, [BOX], iscrowd=2)
     made.annotation("train2014", 25, [BOX], id="x")
+    made.annotation("train2014", 25, [BOX], id=1)
     made.annotation("train2014", 25, [BOX[:7]])
     made.annotation("train2014", 25, {"size": [30, 24], "counts": [720]})
     made.documents["train2014"]["annotations"] += [{"id": 5}, 7]
@@ -229,6 +230,7 @@ def test_all_that_is_wrong_with_the_annotations_is_said_by_kind(small, tmp_path)
         "annotations must have 0 or 1 as iscrowd. Received: 1",
         "annotations must have whole numbers as id and image_id. Received: 1 that do not, such as "
         "'x'",
+        "annotations must have each an id of their own. Received: 1 that do not, such as 1.",
         "annotations must have an x and a y for each point of its polygons. Received: 1",
         "annotations must have run lengths of the size of its photo. Received: 1",
         "annotations must be objects with a segmentation. Received: 2",
@@ -238,8 +240,15 @@ def test_all_that_is_wrong_with_the_annotations_is_said_by_kind(small, tmp_path)
         "categories must be COCO's 80, such as 1 person and 90 toothbrush. Received: 2",
     ):
         assert words in text
-    assert len(caught.value.problems) == 12
+    assert len(caught.value.problems) == 13
     assert not (tmp_path / "out").exists()
+
+
+def test_damaged_run_lengths_are_told_with_their_annotation(small, tmp_path):
+    made = small()
+    made.annotation("train2014", 25, {"size": [24, 30], "counts": "PPP"}, id=4711)
+    with pytest.raises(DataProblems, match="annotation 4711: .*add up to the pixels"):
+        prepare(made.write(tmp_path / "root"), tmp_path / "out")
 
 
 def test_photos_that_are_not_there_or_of_another_size(small, tmp_path):

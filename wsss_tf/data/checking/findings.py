@@ -17,6 +17,8 @@ from wsss_tf.data.checking.scanning import MaskFile, PhotoFile
 from wsss_tf.data.listing import Entry
 from wsss_tf.data.own.layouts import Layout
 from wsss_tf.data.prepare.folder import read_record
+from wsss_tf.data.prepare.sums import NAME as SUMS
+from wsss_tf.data.prepare.sums import read_sums
 from wsss_tf.errors import DataError
 from wsss_tf.files import safe_join, sha256
 from wsss_tf.images import PHOTO_SUFFIXES
@@ -107,6 +109,7 @@ def all_findings(facts: Facts, faults: list[str]) -> Iterator[Finding]:
     yield from _stray_findings(facts)
     if facts.layout.source == "prepared":
         yield from _edited_findings(facts.layout.root)
+        yield from _changed_findings(facts)
 
 
 def _list_findings(facts: Facts, faults: list[str]) -> Iterator[Finding]:
@@ -245,6 +248,25 @@ def _edited_findings(root: Path) -> Iterator[Finding]:
                 yield Finding("edited", name)
     except (DataError, OSError, TypeError, ValueError):
         return  # What is wrong with it is told with the lists.
+
+
+def _changed_findings(facts: Facts) -> Iterator[Finding]:
+    """Photos and masks whose digest is not the one in SHA256SUMS."""
+    root = facts.layout.root
+    try:
+        written = read_sums(root)
+    except DataError as error:
+        yield Finding("edited", facts.short(str(error), root / SUMS))
+        return
+    for path, photo in facts.photos.items():
+        mask, place = facts.masks.get(path), facts.mask_paths[path]
+        # What is None cannot be read, which is told by itself.
+        if photo.digest and written.get(facts.name(path), photo.digest) != photo.digest:
+            yield Finding("changed", facts.name(path), path)
+        digest = written.get(facts.name(place))
+        if digest and (mask is None or (mask.digest and mask.digest != digest)):
+            gone = "" if mask else ": is gone"
+            yield Finding("changed", f"{facts.name(place)}{gone}", path, mask and place)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -125,6 +125,12 @@ KINDS = (
         "Photos both to train on and to evaluate",
         "Take them out of one split: scores come out too high.",
     ),
+    Kind(
+        "changed",
+        _DOUBTFUL,
+        "Photos and masks that changed since the folder was prepared",
+        "Right where you meant it; else prepare it again, which mends them.",
+    ),
     Kind("duplicates", _DOUBTFUL, "Duplicates by content", "Keep one of each."),
     Kind(
         "other_photos",

@@ -53,11 +53,13 @@ class MaskFile:
         size: (height, width); None with a fault.
         ids: those that at least one pixel has, ascending.
         fault: why it is no label map; None where it is.
+        digest: SHA-256 of the content; None where it cannot be read.
     """
 
     size: tuple[int, int] | None
     ids: tuple[int, ...] = ()
     fault: Fault | None = None
+    digest: str | None = None
 
 
 def scan(
@@ -98,10 +100,7 @@ def _chunks(
 
 
 def _photo(path: Path, max_pixels: int, deep: bool) -> PhotoFile:
-    try:
-        digest = sha256(path)
-    except OSError:
-        digest = None
+    digest = _digest(path)
     header = check_photo(path, max_pixels=max_pixels)
     if isinstance(header, str):
         return PhotoFile(None, Fault(_fault_of(path, max_pixels), header), digest)
@@ -128,12 +127,20 @@ def _fault_of(path: Path, max_pixels: int) -> str:
 def _mask(path: Path | None) -> MaskFile | None:
     if path is None or not os.path.exists(path):  # False too where it may not be asked.
         return None
+    digest = _digest(path)
     try:
         mask = read_label_map(path)
     except DataError as error:
-        return MaskFile(None, fault=Fault(_mask_fault(path), str(error)))
+        return MaskFile(None, fault=Fault(_mask_fault(path), str(error)), digest=digest)
     present = np.bincount(mask.ravel(), minlength=256)
-    return MaskFile(mask.shape, tuple(np.flatnonzero(present).tolist()))
+    return MaskFile(mask.shape, tuple(np.flatnonzero(present).tolist()), digest=digest)
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return sha256(path)
+    except OSError:
+        return None
 
 
 def _mask_fault(path: Path) -> str:

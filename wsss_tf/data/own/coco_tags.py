@@ -16,6 +16,7 @@ from wsss_tf.files import safe_join
 # A JSON that has these keys at all says so near its beginning or its end, but in any order.
 _KEYS = (b'"images"', b'"categories"')
 _Ids = dict[Any, Any]
+_SHOWN = 3
 
 
 def coco_files(root: Path) -> list[Path]:
@@ -46,9 +47,20 @@ def list_coco_tags(root: Path, files: list[Path]) -> Listing:
             continue
         tags = _tags(content, images, categories, name, listing)
         split = _split(file, root)
+        folders = dict.fromkeys(
+            (file.parent, root, root / "images", root / split, root / file.stem)
+        )
+        missing = []
         for key, file_name in images.items():
             listing.splits.add(split)
-            _add(listing, Entry(split, root, tags[key], name), root, file, file_name)
+            entry = Entry(split, root, tags[key], name)
+            missing += [] if _add(listing, entry, tuple(folders), file_name) else [file_name]
+        if missing:
+            places = ", ".join(f"{path.relative_to(root)}/" for path in folders)
+            listing.problems.append(
+                f"{name}: {len(missing):,} of its {len(images):,} photos are not there, such as "
+                f"{', '.join(missing[:_SHOWN])}. Looked for in {places}. Put them there."
+            )
     listing.entries = _merged(listing.entries)
     return listing
 
@@ -119,17 +131,18 @@ def _split(file: Path, root: Path) -> str:
     return UNSPLIT
 
 
-def _add(listing: Listing, entry: Entry, root: Path, file: Path, file_name: str) -> None:
-    """Adds the photo that a file names, or its tags to those that another file gave it."""
-    folders = (file.parent, root, root / "images", root / entry.split, root / file.stem)
+def _add(listing: Listing, entry: Entry, folders: tuple[Path, ...], file_name: str) -> bool:
+    """Adds the photo that a file names; False where it is in none of the folders."""
     try:
         paths = [safe_join(folder, file_name) for folder in folders]
     except DataError as error:
         listing.problems.append(f"{entry.where}: {error}")
-        return
-    path = next((path for path in paths if path.is_file()), paths[0])
-    # Within a file a photo stands once; COCO's own files of one split share all photos.
-    listing.add(replace(entry, path=path), scope=f"{entry.where}/{path}")
+        return True
+    path = next((path for path in paths if path.is_file()), None)
+    if path is not None:
+        # Within a file a photo stands once; COCO's own files of one split share all photos.
+        listing.add(replace(entry, path=path), scope=f"{entry.where}/{path}")
+    return path is not None
 
 
 def _merged(entries: list[Entry]) -> list[Entry]:

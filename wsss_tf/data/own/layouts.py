@@ -64,7 +64,8 @@ def read_layout(root: Path) -> Layout:
 def guess_splits(found: Iterable[str]) -> tuple[str, str]:
     """The names of the splits to train on and to evaluate, from the names that there are.
 
-    Without one to evaluate it is the one to train on; without any, "train" and "val".
+    Without one to evaluate it is the one to train on; without one to train on, "train", and without
+    both "train" and "val". A single split is taken for both unless its name is of one to evaluate.
     """
     names = sorted(found)
     train = _first(
@@ -82,9 +83,8 @@ def guess_splits(found: Iterable[str]) -> tuple[str, str]:
         lambda name: "test" in name,
         lambda name: len(others) == 1,
     )
-    if train is None and len(names) == 1:
-        train = names[0]
-        evaluated = train
+    if train is None and len(names) == 1 and not any(w in names[0] for w in ("val", "test")):
+        train = evaluated = names[0]
     return train or "train", evaluated or train or "val"
 
 

@@ -14,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsss_tf.data.prepare.coco_shapes import Shape, check_shape, read_shape, shape_mask
-from wsss_tf.errors import DataProblems
+from wsss_tf.errors import DataError, DataProblems
 from wsss_tf.labels import IGNORE, coco_categories, label_space
 
 _SHOWN = 3
-# The annotation files' own spelling, where that of the label space is another.
-_OWN_NAMES = {89: "hair drier"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,11 @@ def label_map(annotations: Iterable[Annotation], height: int, width: int) -> NDA
     """
     labels = np.zeros((height, width), np.uint8)
     for one in sorted(annotations, key=lambda one: -one.area):
-        labels[shape_mask(one.shape, height, width)] = IGNORE if one.crowd else one.label
+        try:
+            covered = shape_mask(one.shape, height, width)
+        except DataError as error:
+            raise DataError(f"annotation {one.id}: {error}") from error
+        labels[covered] = IGNORE if one.crowd else one.label
     return labels
 
 
@@ -217,8 +219,12 @@ def _assembled(
         elif image is not None:  # None: refused when it was read.
             problems.add("images must be objects with a file_name", image)
     found = Instances(sorted(by_id.values(), key=lambda image: image.id))
+    numbers = set[int]()
     for one in annotations:
         if isinstance(one, Annotation):
+            if one.id in numbers:
+                problems.add("annotations must have each an id of their own", one.id)
+            numbers.add(one.id)
             _add(found, one, by_id.get(one.image_id), problems)
         elif one is not None:
             problems.add("annotations must be objects with a segmentation", one)
@@ -240,7 +246,7 @@ def _add(found: Instances, one: Annotation, image: Image | None, problems: _Prob
 
 
 def _check_categories(categories: list[Any], problems: _Problems) -> None:
-    names = {**coco_categories(), **_OWN_NAMES}
+    names = coco_categories()
     for one in categories:
         pair = (one.get("id"), one.get("name")) if isinstance(one, dict) else (None, one)
         if not _is_whole(pair[0]) or names.get(pair[0]) != pair[1]:

@@ -54,7 +54,8 @@ def prepare_voc(request: Request) -> dict[str, Any]:
 
     With SBD (benchmark.tgz, or unpacked) there is the list train_aug: SBD's train and val and
     VOC's train, without VOC's val. VOC's own masks win where both have one. Tags are the classes of
-    the objects in VOC's annotations, those marked difficult included, for all photos.
+    the objects in VOC's annotations, those marked difficult included, for all photos; the paper
+    takes the classes of the pixel labels.
 
     Returns:
         The content of data.json.

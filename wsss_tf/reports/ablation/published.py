@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from wsss_tf.config import DataSettings
+from wsss_tf.labels import LabelSpace
+from wsss_tf.reports.published import paper_data_set
 
 SOURCE = (
     "Saleh et al., Incorporating Network Built-in Priors in Weakly-supervised Semantic "
@@ -26,19 +28,23 @@ FIGURES: dict[tuple[str, str, str], float] = {
 }
 
 
-def is_comparable(data: DataSettings) -> bool:
-    """Whether the data set is the paper's: VOC, with all of its 20 classes."""
-    return data.source == "voc" and data.keep is None and data.label_space in ("auto", "voc")
-
-
-def published(data: DataSettings, table: str, row: str, crf: str) -> float | None:
-    """The paper's mean IoU, a fraction; None where it has none, or for another data set.
+def is_comparable(data: DataSettings, labels: LabelSpace) -> bool:
+    """Whether the data set is the paper's: VOC, with all of its 20 classes.
 
     Args:
         data: of the recipe.
+        labels: the classes that are scored.
+    """
+    return paper_data_set(data, labels.names) == "voc"
+
+
+def published(table: str, row: str, crf: str) -> float | None:
+    """The paper's mean IoU on VOC, a fraction; None where it has none.
+
+    Args:
         table: "4", "5" or "6".
         row: of the table, as `Row.name`.
         crf: "none", "pairwise" or "regions".
     """
-    figure = FIGURES.get((table, row, crf)) if is_comparable(data) else None
+    figure = FIGURES.get((table, row, crf))
     return None if figure is None else figure / 100.0

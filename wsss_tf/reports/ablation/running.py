@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,8 @@ def run_ablation(plan: Plan) -> list[Row]:
                 rows += _mask_rows(plan, table, dataset, photos[table])
         if "6" in plan.tables:
             rows += _network_rows(plan, dataset)
+        if is_comparable(plan.base.data, dataset.labels):
+            rows = [replace(row, published=published(row.table, row.name, row.crf)) for row in rows]
         earlier, stages = _earlier(plan)
         everything = _merged(earlier, rows)
         write_text(plan.out / "ablation.csv", csv_text(everything))
@@ -84,7 +86,7 @@ def _mask_rows(
     found = mask_scores(plan, run, dataset, _split(plan, table), photos, settings)
     for case in cases:
         yield Row(
-            **_figures(plan, table, case.name, case.crf, found[case.masks]),
+            **_figures(table, case.name, case.crf, found[case.masks]),
             title=case.name,
             settings=case.settings,
             field_of_view=None,
@@ -102,7 +104,7 @@ def _network_rows(plan: Plan, dataset: DataSet) -> Iterator[Row]:
             scores = _network_scores(plan, run, dataset, crf, truth=truth)
             ending = "none" if not crf else "regions" if setup.regions else "pairwise"
             yield Row(
-                **_figures(plan, "6", setup.name, ending, scores),
+                **_figures("6", setup.name, ending, scores),
                 **_difference(reference, known.get((reference or "", crf)), scores),
                 title=setup.title,
                 settings="recipe",
@@ -133,7 +135,7 @@ def _network_scores(
     return scores
 
 
-def _figures(plan: Plan, table: str, name: str, crf: str, scores: Scores) -> dict[str, Any]:
+def _figures(table: str, name: str, crf: str, scores: Scores) -> dict[str, Any]:
     found = scores.result
     return {
         "table": table,
@@ -143,7 +145,6 @@ def _figures(plan: Plan, table: str, name: str, crf: str, scores: Scores) -> dic
         "miou": found["miou"],
         "low": found["miou_interval"]["low"],
         "high": found["miou_interval"]["high"],
-        "published": published(plan.base.data, table, name, crf),
     }
 
 
@@ -200,7 +201,7 @@ def _summary(
         "seed": plan.base.seed,
         "recipe_sha256": recipe_digest(plan.base),
         "classes": list(dataset.labels.names),
-        "published": SOURCE if is_comparable(plan.base.data) else None,
+        "published": SOURCE if is_comparable(plan.base.data, dataset.labels) else None,
         "stages": {name: stages[name] for name in SETUPS if name in stages},
-        "rows": [dataclasses.asdict(row) for row in rows],
+        "rows": [asdict(row) for row in rows],
     }
