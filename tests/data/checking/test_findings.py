@@ -143,6 +143,11 @@ def _other_split(folder):
     folder.write("images/x.jpg", (folder.root / "images" / "a.jpg").read_bytes())
 
 
+def _class_to_evaluate_only(folder):
+    folder.photo("x.jpg", "val", "dog horse")
+    folder.mask("x", 2, 3)
+
+
 CASES = {
     # problem: (how to make it, the counts of its findings, exit status, part of the first line)
     "truncated": (_truncated, {"truncated": 1}, 1, "images/x.jpg: is damaged or cut short"),
@@ -170,6 +175,7 @@ CASES = {
     "untagged pixels": (_pixels_without_tag, {"pixels_without_tags": 1}, 0, "images/x.jpg: dog"),
     "copy": (_copy, {"duplicates": 1}, 0, "images/a.jpg = images/x.jpg"),
     "copy in val": (_copy_in_the_other_split, {"overlap": 1}, 0, "images/a.jpg = images/x.jpg"),
+    "untrained class": (_class_to_evaluate_only, {"no_photos": 1}, 0, "horse"),
     "unlisted": (_unlisted, {"unlisted": 1}, 0, "images/x.jpg"),
     "stray mask": (_stray_mask, {"stray_masks": 1}, 0, "masks/x.png"),
     "copy in a third split": (
@@ -228,7 +234,8 @@ def test_classes_that_are_not_kept_say_nothing(clean, run):
 
 def test_a_label_space_names_the_ids(clean, run):
     found = run(clean.finish(), "--label-space", "voc")
-    assert found.counts == {"tags_without_pixels": 4, "pixels_without_tags": 4}
+    expected = {"tags_without_pixels": 4, "pixels_without_tags": 4, "no_photos": 18}
+    assert found.counts == expected
     assert found.items["pixels_without_tags"][1]["text"] == "images/b.png: aeroplane, bicycle"
 
 

@@ -44,9 +44,9 @@ def test_voc_is_known_and_its_lists_may_share_photos(voc, run):
     assert "a VOC folder" in found.result.stdout
     assert (found.data["layout"], found.data["photos"]) == ("voc", 2)
     # The mask of p3, which no list names.
-    assert found.counts == {"stray_masks": 1, "shared": 2}
+    assert found.counts == {"no_photos": 19, "stray_masks": 1, "shared": 2}
     texts = [item["text"] for item in found.items["shared"]]
-    assert texts[0].startswith("train and trainval: 1 photos")
+    assert texts[0].startswith("train and trainval: 1 photo, such as")
     assert found.data["frequencies"]["trainval"]["dog"] == 1
 
 
@@ -55,7 +55,8 @@ def test_what_voc_does_not_train_on_fails_no_training(voc, run):
     (voc / "JPEGImages" / "p3.jpg").write_bytes(b"no photo")
     found = run(voc)
     assert found.result.exit_code == 0
-    assert found.counts == {"other_photos": 1, "other_lists": 1, "no_tags": 1, "shared": 2}
+    expected = {"other_photos": 1, "other_lists": 1, "no_tags": 1, "no_photos": 19, "shared": 2}
+    assert found.counts == expected
     found = run(voc, "--train-split", "test")
     assert found.result.exit_code == 1
     assert found.counts["unreadable"] == found.counts["empty_tags"] == found.counts["lists"] == 1
@@ -73,11 +74,11 @@ def test_a_photo_in_train_and_val_is_an_overlap(voc, run):
 def prepared(folder, tmp_path):
     """A prepared folder of two photos with masks; `all` holds both lists."""
     items = []
-    for name, tag, index in (("p1", "dog", 2), ("p2", "cat", 1)):
+    for name, tags, ids in (("p1", ("cat", "dog"), (1, 2)), ("p2", ("cat",), (1,))):
         content = folder.photo(f"{name}.jpg", None, "")
-        mask = np.full((12, 16), index, np.uint8)
+        mask = np.resize(np.array(ids, np.uint8), (12, 16))
         splits = ("train" if name == "p1" else "val", "both")
-        items.append(Item(name, ".jpg", lambda c=content: c, lambda m=mask: m, (tag,), splits))
+        items.append(Item(name, ".jpg", lambda c=content: c, lambda m=mask: m, tags, splits))
     about = About("mine", "mine", ("background", "cat", "dog"), ())
     root = tmp_path / "prepared"
     write_prepared(root, items, about, workers=1, progress=lambda done, total: None)

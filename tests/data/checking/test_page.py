@@ -214,11 +214,12 @@ def test_ctrl_c_ends_at_once_and_leaves_no_file(folder, tmp_path):
 
 
 @pytest.mark.real
-def test_the_real_animals_have_no_problem(real, run):
+def test_the_real_animals_lack_two_classes_and_have_no_problem(real, run):
     root = real / "voc_animals"
     found = run(root, "--label-space", "voc")
     assert found.result.exit_code == 0
-    assert found.counts == {}
+    assert found.counts == {"no_photos": 2}
+    assert [one["text"] for one in found.items["no_photos"]] == ["aeroplane", "train"]
     assert found.data["masks"] == 1145
     settings = DataSettings(source="tagged_folder", root=root, label_space="voc")
     matrix = open_dataset(settings, root=root).tag_matrix("train")

@@ -105,6 +105,7 @@ def all_findings(facts: Facts, faults: list[str]) -> Iterator[Finding]:
     yield from _photo_findings(facts)
     yield from _mask_findings(facts)
     yield from _tag_findings(facts)
+    yield from _class_findings(facts)
     yield from _copy_findings(facts)
     yield from _stray_findings(facts)
     if facts.layout.source == "prepared":
@@ -193,6 +194,14 @@ def _tag_findings(facts: Facts) -> Iterator[Finding]:
                 yield Finding(key, text, path, facts.mask_paths[path])
 
 
+def _class_findings(facts: Facts) -> Iterator[Finding]:
+    """Classes that training would never see; none where nothing is trained on, told by itself."""
+    trained = [e.tags for e in facts.entries if e.split == facts.settings.train_split]
+    if facts.labels is not None and trained:
+        there = {name for tags in trained for name in tags}
+        yield from (Finding("no_photos", n) for n in facts.labels.tags if n not in there)
+
+
 def _copy_findings(facts: Facts) -> Iterator[Finding]:
     """Photos of equal content, and photos in several lists."""
     copies: dict[str, list[Path]] = defaultdict(list)
@@ -212,7 +221,8 @@ def _copy_findings(facts: Facts) -> Iterator[Finding]:
             if set(pair) != both:
                 shared[pair].append(paths[0])
     for (first, second), paths in sorted(shared.items()):
-        text = f"{first} and {second}: {len(paths):,} photos, such as {facts.name(paths[0])}"
+        photos = "1 photo" if len(paths) == 1 else f"{len(paths):,} photos"
+        text = f"{first} and {second}: {photos}, such as {facts.name(paths[0])}"
         yield Finding("shared", text, paths[0])
 
 

@@ -120,6 +120,12 @@ KINDS = (
         "Add the tag: training takes the class for absent. Nearly all? As above.",
     ),
     Kind(
+        "no_photos",
+        _DOUBTFUL,
+        "Classes that no photo to train on has",
+        "They cannot be learnt. Add photos, or leave them out: `data.keep`.",
+    ),
+    Kind(
         "overlap",
         _DOUBTFUL,
         "Photos both to train on and to evaluate",

@@ -126,8 +126,14 @@ def _contact_sheet(check: Check) -> Iterator[str]:
 
 
 def _spread(check: Check) -> list[tuple[str, Path, tuple[str, ...]]]:
-    """(split, photo, tags) of photos at even distances in the lists, each photo once."""
-    once = list({entry.path: entry for entry in reversed(check.entries)}.values())[::-1]
+    """(split, photo, tags) of photos at even distances in the lists, each photo once.
+
+    Of several lists that have it, one to evaluate or to train on names the split.
+    """
+    ranks = {check.eval_split: 0, check.train_split: 1}
+    entries = sorted(check.entries, key=lambda entry: ranks.get(entry.split, 2), reverse=True)
+    named = {entry.path: entry for entry in entries}
+    once = [named[path] for path in check.photos]
     step = max(len(once) / SHEET, 1.0)
     chosen = [once[int(i * step)] for i in range(min(SHEET, len(once)))]
     return [(entry.split, entry.path, entry.tags) for entry in chosen]
