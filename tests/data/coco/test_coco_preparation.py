@@ -326,7 +326,10 @@ def test_missing_archives_are_fetched_and_compared(small, tmp_path, monkeypatch)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        monkeypatch.setattr(coco, "_HOST", f"http://127.0.0.1:{server.server_port}")
+        host = f"http://127.0.0.1:{server.server_port}"
+        # The official host does not answer; the annotations are in the folder of no mirror but one.
+        monkeypatch.setattr(coco, "_HOST", f"{host}/gone")
+        monkeypatch.setattr(coco, "MIRRORS", {2014: (f"{host}/zips", f"{host}/annotations")})
         with pytest.raises(DataError, match="gave another file"):
             prepare(tmp_path / "wrong", tmp_path / "out", download=True)
         monkeypatch.setattr(coco, "SHA256", {**coco.SHA256, **digests})

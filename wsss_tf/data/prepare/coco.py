@@ -32,6 +32,17 @@ from wsss_tf.labels import label_space
 
 Year = Literal[2014, 2017]
 SPLITS = ("train", "val")
+MIRRORS: dict[int, tuple[str, ...]] = {
+    2014: (
+        "https://data.pjreddie.com/files",
+        "https://huggingface.co/datasets/omlab/VLM-R1/resolve/main",
+    ),
+    2017: (
+        "https://www.modelscope.cn/datasets/PAI/COCO2017/resolve/"
+        "5466a7f1944225fcddb1896006508cad5be27b5b",
+    ),
+}
+"""Folders of others with the official files, or some of them; what comes is held against SHA256."""
 _HOST = "http://images.cocodataset.org"
 _SHOWN = 3
 
@@ -109,9 +120,9 @@ def _find(request: Request, year: int) -> _Inputs:
             if path.exists() or path.suffix != ".zip" or path.name in problems:
                 continue
             if request.download:
-                folder = "annotations" if path.name == zipped else "zips"
-                mirror = f"{_HOST}/{folder}/{path.name}"
-                fetch(path.name, (mirror,), SHA256[path.name], root, request.say)
+                official = f"{_HOST}/{'annotations' if path.name == zipped else 'zips'}"
+                mirrors = [f"{folder}/{path.name}" for folder in (official, *MIRRORS[year])]
+                fetch(path.name, mirrors, SHA256[path.name], root, request.say)
             else:
                 problems.append(path.name)
     if problems:
