@@ -16,10 +16,11 @@ DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/data.md",
     "docs/deploy.md",
     "docs/experiments.md",
 )
-WITH_COMMANDS = ("README.md", "docs/deploy.md", "docs/experiments.md")
+WITH_COMMANDS = ("README.md", "docs/data.md", "docs/deploy.md", "docs/experiments.md")
 
 
 def without_code(text: str) -> str:
