@@ -8,6 +8,14 @@ from typing import Any
 
 import click
 
+from wsss_tf.cli.signals import resumable
+
+
+def _number(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    if value != value:  # A range of click's holds NaN.
+        raise click.BadParameter("must be a number from 0 to 0.9. Received: nan.")
+    return value
+
 
 @click.command()
 @click.argument(
@@ -36,6 +44,7 @@ import click
     default=0.1,
     show_default=True,
     type=click.FloatRange(0, 0.9),
+    callback=_number,
     help="Part of the photos to evaluate, where DIR has no split.",
 )
 @click.option(
@@ -93,4 +102,5 @@ def _made(layout: Any, copy_to: Path | None, val_share: float) -> Path:
     if copy_to is None:
         click.echo(f"Written: {write_tags(layout.root, planned)}")
         return Path(layout.root)
-    return copy_photos(layout.root, copy_to, planned, say=partial(click.echo, err=True))
+    with resumable():
+        return copy_photos(layout.root, copy_to, planned, say=partial(click.echo, err=True))

@@ -10,23 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsss_tf.cli.options import out_option
+from wsss_tf.cli.signals import resumable
 
 if TYPE_CHECKING:
     from wsss_tf.data.prepare.preparation import Request
 
 
-class _Resumable(click.Group):
-    """Says on Ctrl-C that a preparation goes on where it ended."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("Stopped. The same command goes on where this one ended.", err=True)
-            ctx.exit(130)
-
-
-@click.group(cls=_Resumable)
+@click.group()
 def prepare() -> None:
     """Make a folder to train on from the archives of a data set.
 
@@ -49,12 +39,12 @@ _OPTIONS = (
     ),
     out_option("The prepared folder, empty or from an earlier call."),
     click.option("--download", is_flag=True, help="Fetch what is not in --root."),
-    click.option(
-        "--any-archive",
-        is_flag=True,
-        help="Take archives whose SHA-256 is not that of the original.",
-    ),
     click.option("--workers", type=click.IntRange(min=1), help="Threads; by default one a CPU."),
+)
+
+
+_ANY_ARCHIVE = click.option(
+    "--any-archive", is_flag=True, help="Take archives whose SHA-256 is not that of the original."
 )
 
 
@@ -65,9 +55,11 @@ def _preparation(function: Callable[..., dict[str, Any]]) -> Callable[..., None]
     def prepared(root: Path, out: Path, **options: Any) -> None:
         from wsss_tf.data.prepare.preparation import Request
 
-        common = {name: options.pop(name) for name in ("download", "any_archive", "workers")}
+        names = {"download", "any_archive", "workers"} & options.keys()
+        common = {name: options.pop(name) for name in names}
         say = functools.partial(click.echo, err=True)
-        record = function(Request(root, out, say, **common), **options)
+        with resumable():
+            record = function(Request(root, out, say, **common), **options)
         lists = ", ".join(f"{name} {count:,}" for name, count in record["splits"].items())
         click.echo(
             f"{out}: {record['photos']:,} photos, {record['masks']:,} masks; lists: {lists}."
@@ -79,6 +71,7 @@ def _preparation(function: Callable[..., dict[str, Any]]) -> Callable[..., None]
 
 
 @prepare.command()
+@_ANY_ARCHIVE
 @_preparation
 def voc(request: Request) -> dict[str, Any]:
     """PASCAL VOC 2012, with SBD's masks for train_aug.
@@ -97,6 +90,7 @@ def voc(request: Request) -> dict[str, Any]:
 
 @prepare.command()
 @click.option("--year", type=click.Choice(["2014", "2017"]), default="2014", show_default=True)
+@_ANY_ARCHIVE
 @_preparation
 def coco(request: Request, year: str) -> dict[str, Any]:
     """COCO 2014 or 2017: one label a pixel, the smallest object wins.

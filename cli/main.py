@@ -20,6 +20,7 @@ from wsss_tf.cli.predict import predict
 from wsss_tf.cli.regions import regions
 from wsss_tf.cli.report import report
 from wsss_tf.cli.serve import serve
+from wsss_tf.cli.signals import GOES_ON, STOPPED
 from wsss_tf.cli.train import train
 from wsss_tf.errors import WsssError
 
@@ -35,9 +36,8 @@ class _Commands(click.Group):
             ctx.exit(2)
         except KeyboardInterrupt:
             resumes = ctx.invoked_subcommand in ("ablate", "demo", "masks", "regions", "train")
-            rest = " The same command goes on where this one ended." if resumes else ""
-            click.echo(f"Stopped.{rest}", err=True)
-            ctx.exit(130)
+            click.echo(GOES_ON if resumes else "Stopped.", err=True)
+            ctx.exit(STOPPED)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

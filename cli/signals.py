@@ -1,11 +1,28 @@
-"""Signals that end a command as Ctrl-C does, for commands that must clean up."""
+"""Ctrl-C, what else ends a command like it, and what is said then."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Iterator
+
+import click
+
+STOPPED = 130
+"""Exit status of a command that Ctrl-C has ended."""
+GOES_ON = "Stopped. The same command goes on where this one ended."
+
+
+@contextlib.contextmanager
+def resumable() -> Iterator[None]:
+    """Ctrl-C ends the command and says that the same one goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(GOES_ON, err=True)
+        sys.exit(STOPPED)
 
 
 @contextlib.contextmanager

@@ -107,6 +107,8 @@ def safe_join(root: str | os.PathLike[str], relative: str | os.PathLike[str]) ->
     fault = None
     if not name or "\0" in name:
         fault = "is empty or holds a null character"
+    elif not _is_encodable(name):
+        fault = "has characters that no file name can have"
     elif parts.is_absolute() or ".." in parts.parts:
         fault = "is absolute or holds '..'"
     else:
@@ -121,6 +123,13 @@ def safe_join(root: str | os.PathLike[str], relative: str | os.PathLike[str]) ->
             "Write it relative to that folder, and copy linked files into it."
         )
     return root / name
+
+
+def _is_encodable(name: str) -> bool:
+    try:
+        return bool(os.fsencode(name))
+    except UnicodeEncodeError:
+        return False
 
 
 def lies_in(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:

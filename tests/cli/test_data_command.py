@@ -133,4 +133,6 @@ def test_options_are_the_same_for_all():
     for name in PREPARE:
         command = data.commands["prepare"].commands[name]
         options = {option for p in command.get_params(context) for option in p.opts}
-        assert {"--root", "--out", "--download", "--any-archive", "--workers"} <= options
+        assert {"--root", "--out", "--download", "--workers"} <= options
+        # Of YouTube-Objects no original is known.
+        assert ("--any-archive" in options) == (name != "youtube_objects")

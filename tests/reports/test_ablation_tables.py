@@ -6,6 +6,7 @@ import io
 import pytest
 
 from wsss_tf.config import DataSettings
+from wsss_tf.files import write_json
 from wsss_tf.labels import COCO, SCENES, VOC
 from wsss_tf.reports.ablation import SETUPS, Row, text_tables
 from wsss_tf.reports.ablation.published import FIGURES, is_comparable, published
@@ -27,12 +28,16 @@ def test_the_figures_are_the_paper_s():
         (DataSettings(source="voc", root="VOC2012"), VOC, True),
         (DataSettings(source="prepared", root="voc"), VOC, True),
         (DataSettings(source="prepared", root="coco"), COCO, False),
+        (DataSettings(source="prepared", root="own"), VOC, False),
         (DataSettings(source="voc", root="VOC2012", keep=["cat"]), VOC.keep(["cat"]), False),
         (DataSettings(source="scenes"), SCENES, False),
         (DataSettings(source="tagged_folder", root="x", label_space="voc"), VOC, False),
     ],
 )
-def test_only_voc_with_all_classes_is_compared(data, labels, comparable):
+def test_only_voc_with_all_classes_is_compared(data, labels, comparable, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("voc", "coco", "own"):
+        write_json(tmp_path / name / "data.json", {"format": 1, "data_set": name, "settings": {}})
     assert is_comparable(data, labels) == comparable
 
 

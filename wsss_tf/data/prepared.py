@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from wsss_tf.data.listing import Entry, Listing
-from wsss_tf.data.prepare.folder import RECORD, read_record
+from wsss_tf.data.prepare.items import is_split
+from wsss_tf.data.prepare.record import NAME as RECORD
+from wsss_tf.data.prepare.record import list_name, read_record
 from wsss_tf.data.tagged_folder import list_tagged_folder
 from wsss_tf.errors import DataError
 from wsss_tf.labels import LabelSpace
@@ -35,11 +37,11 @@ def list_prepared(root: Path, splits: Iterable[str] | None = None) -> Listing:
     known = {entry.id: entry for entry in tagged.entries}
     here = sorted(path.stem for path in (root / "lists").glob("*.txt"))
     for split in sorted({*here, *written}) if splits is None else dict.fromkeys(splits):
-        path = root / "lists" / f"{split}.txt"
+        path = root / list_name(split)
         text = listing.read_text(path, fix=f"The lists here are: {', '.join(here) or 'none'}.")
         if text is None or text.strip():
             listing.splits.add(split)
-        for line, name in enumerate((text or "").splitlines(), start=1):
+        for line, name in enumerate((text or "").split("\n"), start=1):
             where = f"{path.name}:{line}"
             entry = known.get(name.strip())
             if entry is not None:
@@ -64,7 +66,9 @@ def _read_record(listing: Listing, root: Path) -> tuple[str, ...] | None:
                 f"{root}: must have {RECORD}, which `wsss-tf data prepare` writes last. Call it "
                 "again to have the folder completed, or check `data.root`."
             )
-        labels, lists = LabelSpace(tuple(record["labels"])), tuple(map(str, record["splits"]))
+        labels, lists = LabelSpace(tuple(record["labels"])), tuple(record["splits"])
+        if not all(map(is_split, lists)):
+            raise ValueError(f"received the lists {list(lists)}")
     except DataError as error:
         listing.problems.append(str(error))
     except (KeyError, TypeError, ValueError) as error:

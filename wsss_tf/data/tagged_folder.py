@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from wsss_tf.data.listing import Entry, Listing
+from wsss_tf.data.prepare.folder import unfinished
 from wsss_tf.errors import DataError
 from wsss_tf.files import safe_join
 
@@ -28,6 +29,9 @@ def list_tagged_folder(root: Path) -> Listing:
     path = root / "tags.csv"
     if not root.is_dir():
         listing.problems.append(f"{root}: is not a folder. Check `data.root`.")
+        return listing
+    if problem := unfinished(root):
+        listing.problems.append(problem)
         return listing
     text = listing.read_text(
         path, fix=f"A tagged folder needs this file, with the columns {', '.join(COLUMNS)}."

@@ -6,11 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 
 from wsss_tf.config import DataSettings
+from wsss_tf.data.prepare.record import read_record
+from wsss_tf.errors import DataError
 from wsss_tf.labels import label_space
 
 SPLIT = "val"
+_COCO_YEAR = 2014
 DATA_SETS = ("voc", "coco", "youtube_objects")
 
 
@@ -61,14 +65,27 @@ def published_for(data: DataSettings, classes: Sequence[str], split: str) -> Pub
 def paper_data_set(data: DataSettings, classes: Sequence[str]) -> str | None:
     """Which data set of the paper's a recipe is for, as `DATA_SETS` names it; None for another one.
 
+    A prepared folder is what its data.json says, if that is still there: COCO 2017 is another one.
+
     Args:
         data: of the recipe.
         classes: that are scored, in the order of their ids; some of a data set's are not enough.
     """
-    if data.keep is not None or data.source not in ("voc", "prepared"):
+    name = {"voc": "voc", "prepared": _prepared_data_set(data)}.get(data.source)
+    if data.keep is not None or name not in DATA_SETS:
         return None
-    names = DATA_SETS if data.source == "prepared" else ("voc",)
-    return next((name for name in names if label_space(name).names == tuple(classes)), None)
+    return name if label_space(name).names == tuple(classes) else None
+
+
+def _prepared_data_set(data: DataSettings) -> str | None:
+    try:
+        record = read_record(Path(data.root or "")) or {}
+    except DataError:
+        return None
+    name, settings = record.get("data_set"), record.get("settings")
+    if name == "coco" and settings != {"year": _COCO_YEAR}:
+        return None
+    return name if isinstance(name, str) else None
 
 
 def read_published(data_set: str) -> Published:

@@ -280,6 +280,13 @@ def _begun(root):
     (root / NAME).touch()
 
 
+def _without_record(root):
+    """A prepared folder of which a part was lost."""
+    root.mkdir()
+    (root / "SHA256SUMS").touch()
+    (root / "tags.csv").write_text("photo,split,tags\n")
+
+
 @pytest.mark.parametrize(
     ("make", "part"),
     [
@@ -287,9 +294,10 @@ def _begun(root):
         (lambda root: (root / "images").mkdir(parents=True), "Write tags.csv for these photos"),
         (lambda root: (root / "a" / "JPEGImages").mkdir(parents=True), "Did you mean"),
         (lambda root: _data_sets(root), "Did you mean"),
-        (lambda root: _begun(root), "start it again"),
+        (lambda root: _begun(root), "is not prepared to the end. Give the command again"),
+        (lambda root: _without_record(root), "has lost data.json"),
     ],
-    ids=["empty", "no photo", "above VOC", "above data sets", "unfinished"],
+    ids=["empty", "no photo", "above VOC", "above data sets", "unfinished", "no record"],
 )
 def test_a_folder_that_is_nothing_known_says_what_it_lacks(tmp_path, run, make, part):
     make(tmp_path / "root")
@@ -310,7 +318,7 @@ def test_a_list_without_photos(folder, run):
     ("found", "guessed"),
     [
         ({"train", "val", "test"}, ("train", "val")),
-        ({"train_aug", "trainval", "val"}, ("train_aug", "val")),
+        ({"train_aug", "train", "trainval", "val"}, ("train_aug", "val")),
         ({"animals_train", "animals_val"}, ("animals_train", "animals_val")),
         ({"training", "test"}, ("training", "test")),
         ({"train"}, ("train", "train")),

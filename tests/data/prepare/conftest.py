@@ -223,7 +223,7 @@ def finished(out, about=ABOUT):
     record = read_finished(out, about)
     if record is None:
         return None, []
-    other = differences(out, record, workers=2, progress=lambda done, total: None)
+    other = differences(out, record, about, workers=2, progress=lambda done, total: None)
     return (None if other else record), other
 
 

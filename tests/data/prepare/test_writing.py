@@ -111,29 +111,56 @@ def test_what_is_missing_or_damaged_is_written_again(pets, items, whole, name, d
     assert pets.tree(whole) == before
 
 
-@pytest.mark.parametrize("edited", ["without files", "without digests", "no digests"])
-def test_a_record_that_was_edited_is_no_proof(pets, whole, edited):
+EDITS = {
+    "no files": lambda record: record.pop("files"),
+    "no digest of the digests": lambda record: record["files"].pop("SHA256SUMS"),
+    "files elsewhere": lambda record: record["files"].update({"../x\0": "0" * 64}),
+    "no text": lambda record: record["files"].update({"tags.csv": None}),
+    "no lists": lambda record: record.pop("splits"),
+    "a row of lists": lambda record: record.update(splits=["train", "val", "all"]),
+    "a list elsewhere": lambda record: record["splits"].update({"../x": 1}),
+    "a count": lambda record: record["splits"].update(val=3),
+    "photos": lambda record: record.update(photos=5),
+    "no masks": lambda record: record.pop("masks"),
+    "no labels": lambda record: record.update(labels=None),
+    "a label": lambda record: record["labels"].__setitem__(1, "cart"),
+    "notes": lambda record: record.update(notes="A note."),
+    "more": lambda record: record.update(mine=1),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_a_record_that_was_edited_is_written_again(pets, items, whole, edit):
+    before = pets.tree(whole)
     record = json.loads((whole / "data.json").read_text())
-    if edited == "no digests":
-        (whole / "SHA256SUMS").write_text("no digest\n")
-        record["files"]["SHA256SUMS"] = sha256(whole / "SHA256SUMS")
-    elif edited == "without digests":
-        del record["files"]["SHA256SUMS"]
-    else:
-        del record["files"]
+    edit(record)
     (whole / "data.json").write_text(json.dumps(record))
-    name = "SHA256SUMS" if edited == "no digests" else "data.json"
-    assert pets.finished(whole) == (None, [name])
+    assert pets.finished(whole) == (None, ["data.json"])
+    pets.write(whole, items)
+    assert pets.tree(whole) == before
 
 
-def test_a_record_that_is_gone_or_empty_is_told(pets, whole):
-    (whole / "data.json").write_bytes(b"")
-    with pytest.raises(DataError, match=r"data.json: cannot be read.*Delete it"):
+def test_digests_that_are_none_are_written_again(pets, whole):
+    record = json.loads((whole / "data.json").read_text())
+    (whole / "SHA256SUMS").write_text("no digest\n")
+    record["files"]["SHA256SUMS"] = sha256(whole / "SHA256SUMS")
+    (whole / "data.json").write_text(json.dumps(record))
+    assert pets.finished(whole) == (None, ["SHA256SUMS"])
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000])
+def test_a_record_that_is_damaged_is_told(pets, whole, text):
+    (whole / "data.json").write_text(text)
+    with pytest.raises(DataError, match=r"data.json: cannot be read.*into another folder"):
         pets.finished(whole)
+
+
+def test_without_a_record_or_a_journal_nothing_tells_a_preparation(pets, items, whole):
     (whole / "data.json").unlink()
-    # Without a record or a journal nothing tells that this is a preparation.
-    with pytest.raises(DataError, match="must be empty"):
-        pets.finished(whole)
+    before = pets.tree(whole)
+    with pytest.raises(DataError, match=r"must be empty.*Choose another folder"):
+        pets.write(whole, items)
+    assert pets.tree(whole) == before
 
 
 def test_other_tools_read_the_digests(whole):
@@ -191,6 +218,8 @@ def test_all_problems_of_content_come_at_once_and_nothing_looks_whole(pets, item
         ({"id": ".p9"}, "must be the stem"),
         ({"id": "a/b"}, "must be the stem"),
         ({"id": "a\nb"}, "must be the stem"),
+        ({"id": "a\u2028b"}, "must be the stem"),
+        ({"id": "a\x85b"}, "must be the stem"),
         ({"id": " a"}, "must be the stem"),
         ({"id": ""}, "must be the stem"),
         ({"id": "p0"}, "is there twice"),
@@ -224,7 +253,7 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(pets, items, tmp_p
     (out / name).parent.mkdir(parents=True)
     (out / name).write_text("[]")
     for call in (lambda: pets.write(out, items), lambda: pets.finished(out)):
-        with pytest.raises(DataError, match="Choose another folder"):
+        with pytest.raises(DataError, match="another folder"):
             call()
     assert [p for p in out.rglob("*") if p.is_file()] == [out / name]
 
@@ -261,13 +290,27 @@ def test_another_preparation_is_refused(pets, items, tmp_path, changes, differ, 
 
 
 def test_files_of_no_item_are_named_and_kept(pets, items, whole):
-    for name in ("images/mine.jpg", "masks/p2.png", "lists/mine.txt"):
+    for name in ("images/mine.jpg", "masks/p2.png"):
         (whole / name).write_text("mine")
     before = pets.tree(whole)
+    assert pets.finished(whole) == (None, ["images/mine.jpg", "masks/p2.png"])
     with pytest.raises(DataProblems) as caught:
         pets.write(whole, items)
-    assert [problem.split(": has ")[0] for problem in caught.value.problems] == [
-        str(whole / name) for name in ("images", "masks", "lists")
+    assert [problem.split(": must ")[0] for problem in caught.value.problems] == [
+        str(whole / name) for name in ("images", "masks")
     ]
-    assert "1 files that are none of this data set, such as mine.jpg" in str(caught.value)
+    assert "Received others: 1, such as mine.jpg" in str(caught.value)
     assert pets.tree(whole) == before
+
+
+def test_lists_of_the_user_and_files_of_the_desktop_are_left_alone(pets, items, whole):
+    mine = ("lists/mine.txt", "images/.DS_Store", "masks/Thumbs.db", "notes.txt")
+    for name in mine:
+        (whole / name).write_text("mine")
+    assert pets.finished(whole)[1] == []
+    (whole / "masks/p0.png").unlink()
+    before = pets.tree(whole)
+    pets.write(whole, items)
+    after = pets.tree(whole)
+    assert {name: after[name] for name in before} == before
+    assert after.keys() - before.keys() == {"masks/p0.png"}

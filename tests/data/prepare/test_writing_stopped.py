@@ -10,7 +10,10 @@ import signal
 import pytest
 
 from wsss_tf import files
+from wsss_tf.data.own import read_layout
+from wsss_tf.data.prepare import writing
 from wsss_tf.data.prepare.items import Item
+from wsss_tf.data.tagged_folder import list_tagged_folder
 from wsss_tf.errors import DataError, DataProblems, RunError
 
 
@@ -29,6 +32,13 @@ def test_killed_before_or_after_any_file_and_called_again(pets, items, whole, tm
         assert pets.finished(out) == (None, [])
         if (out / "data.json").exists():
             assert pets.tree(whole).items() <= pets.tree(out).items()
+        else:
+            listing = list_tagged_folder(out)
+            assert listing.entries == []
+            assert len(listing.problems) == 1
+            if pets.tree(out):
+                assert "is not prepared to the end" in listing.problems[0]
+            assert read_layout(out).source is None
         pets.write(out, items)
         assert pets.tree(out) == pets.tree(whole)
     # 7 photos and masks, 3 lists, tags.csv, SHA256SUMS, data.json, before and after; 5 lines.
@@ -127,6 +137,37 @@ def test_another_version_keeps_nothing(pets, items, tmp_path, monkeypatch):
     monkeypatch.undo()
     pets.write(out, items)
     pets.write(tmp_path / "whole", items)
+    assert pets.tree(out) == pets.tree(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("damage", [b"\0" * 40, b"{}\n", b'{"id": "p1"}\n', b"[1]\n"])
+def test_a_damaged_journal_starts_over(pets, items, tmp_path, damage):
+    out, bad = tmp_path / "out", Item("p9", ".jpg", lambda: b"none", None, (), ("train",))
+    with pytest.raises(DataProblems):
+        pets.write(out, [*items, bad])
+    with open(out / ".prepare.jsonl", "ab") as file:
+        file.write(damage + b'\n{"id": "p0", "sha256": []}\n')
+    pets.write(out, items)
+    pets.write(tmp_path / "whole", items)
+    assert pets.tree(out) == pets.tree(tmp_path / "whole")
+
+
+def test_what_another_process_prepares_meanwhile_is_not_written_over(
+    pets, items, tmp_path, monkeypatch
+):
+    """The other one ends between the first look at the folder and the lock."""
+    out, lock = tmp_path / "out", writing.lock
+    about = dataclasses.replace(pets.ABOUT, settings=(("n", 4),))
+
+    def late(folder):
+        monkeypatch.setattr(writing, "lock", lock)
+        pets.write(out, items, about)
+        return lock(folder)
+
+    monkeypatch.setattr(writing, "lock", late)
+    with pytest.raises(DataError, match="holds another preparation.*differs in settings"):
+        pets.write(out, items)
+    pets.write(tmp_path / "whole", items, about)
     assert pets.tree(out) == pets.tree(tmp_path / "whole")
 
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from wsss_tf.config import DataSettings, load_recipe
+from wsss_tf.files import write_json
 from wsss_tf.labels import COCO, SCENES, VOC, YOUTUBE_OBJECTS, label_space
 from wsss_tf.reports.html import write_report
 from wsss_tf.reports.published import DATA_SETS, published_for, read_published
@@ -53,6 +54,11 @@ def test_another_data_set_is_refused():
         read_published("scenes")
 
 
+def write_record(root, name, **settings):
+    """The part of data.json that names the data set."""
+    write_json(root / "data.json", {"format": 1, "data_set": name, "settings": settings})
+
+
 def data(**changes):
     return DataSettings.model_validate({"source": "prepared", "root": ".", **changes})
 
@@ -60,19 +66,33 @@ def data(**changes):
 @pytest.mark.parametrize(
     ("settings", "labels", "split", "table"),
     [
-        ({}, COCO, "val", "Table 8"),
-        ({}, YOUTUBE_OBJECTS, "val", "Table 7"),
-        ({}, VOC, "val", "Table 1"),
+        ({"root": "coco"}, COCO, "val", "Table 8"),
+        ({"root": "youtube_objects"}, YOUTUBE_OBJECTS, "val", "Table 7"),
+        ({"root": "voc"}, VOC, "val", "Table 1"),
+        ({"root": "voc"}, COCO, "val", None),
+        ({"root": "coco2017"}, COCO, "val", None),
+        ({"root": "own"}, VOC, "val", None),
+        ({"root": "damaged"}, VOC, "val", None),
+        ({"root": "away"}, VOC, "val", None),
         ({"source": "voc"}, VOC, "val", "Table 1"),
         ({"source": "voc"}, COCO, "val", None),
-        ({}, COCO, "train", None),
-        ({}, SCENES, "val", None),
+        ({"root": "coco"}, COCO, "train", None),
+        ({"root": "own"}, SCENES, "val", None),
         ({"source": "tagged_folder"}, COCO, "val", None),
-        ({"keep": ["cat"]}, COCO, "val", None),
+        ({"root": "coco", "keep": ["cat"]}, COCO, "val", None),
         ({"source": "scenes", "root": None}, SCENES, "val", None),
     ],
 )
-def test_figures_are_shown_for_the_papers_data_alone(settings, labels, split, table):
+def test_figures_are_shown_for_the_papers_data_alone(
+    settings, labels, split, table, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("voc", "youtube_objects", "own"):
+        write_record(tmp_path / name, name)
+    write_record(tmp_path / "coco", "coco", year=2014)
+    write_record(tmp_path / "coco2017", "coco", year=2017)
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "data.json").write_text("{")
     found = published_for(data(**settings), labels.names, split)
     assert (found and found.table) == table
 
@@ -81,9 +101,10 @@ def test_figures_are_shown_for_the_papers_data_alone(settings, labels, split, ta
 def page(tmp_path, write_evaluation, parse):
     """The report of an untrained run on prepared data, with a made-up evaluation."""
 
-    def make(labels):
+    def make(labels, name="", **settings):
+        write_record(tmp_path / "data", name, **settings)
         changes = ("segment.loss=tags", "masks.kind=none", "localize=null")
-        source = ("data.source=prepared", f"data.root={tmp_path / 'away'}")
+        source = ("data.source=prepared", f"data.root={tmp_path / 'data'}")
         with RunFolder.open(tmp_path / "run", load_recipe("scenes", (*changes, *source))) as run:
             record = {**run.record(), "labels": list(labels.names)}
             run.record_path.write_text(json.dumps(record))
@@ -94,7 +115,7 @@ def page(tmp_path, write_evaluation, parse):
 
 
 def test_the_report_shows_them_beside_ours(page):
-    text = page(COCO).text
+    text = page(COCO, "coco", year=2014).text
     assert "without CRF paper, Table 8 SEC, Table 8" in text
     # Ours, the paper's and SEC's of one row of classes, and of the means.
     assert "zebra 5.9 65.0 59.8" in text
@@ -103,7 +124,7 @@ def test_the_report_shows_them_beside_ours(page):
 
 
 def test_of_youtube_objects_there_are_means_alone(page):
-    text = page(YOUTUBE_OBJECTS).text
+    text = page(YOUTUBE_OBJECTS, "youtube_objects").text
     assert "51.6 48.6 46.8 23.9 15.5" in text
     assert "only their means are known" in text
 

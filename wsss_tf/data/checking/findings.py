@@ -16,11 +16,12 @@ from wsss_tf.data.checking.kinds import Finding
 from wsss_tf.data.checking.scanning import MaskFile, PhotoFile
 from wsss_tf.data.listing import Entry
 from wsss_tf.data.own.layouts import Layout
-from wsss_tf.data.prepare.folder import read_record
+from wsss_tf.data.prepare.record import NAME as RECORD
+from wsss_tf.data.prepare.record import listed_files, read_record
 from wsss_tf.data.prepare.sums import NAME as SUMS
 from wsss_tf.data.prepare.sums import read_sums
 from wsss_tf.errors import DataError
-from wsss_tf.files import safe_join, sha256
+from wsss_tf.files import sha256
 from wsss_tf.images import PHOTO_SUFFIXES
 from wsss_tf.labels import UNKNOWN, LabelSpace
 
@@ -253,11 +254,17 @@ def _edited_findings(root: Path) -> Iterator[Finding]:
     """Lists whose digest is not the one that data.json has of them."""
     try:
         record = read_record(root) or {}
-        for name, digest in sorted(dict(record.get("files", {})).items()):
-            if sha256(safe_join(root, name)) != digest:
+    except DataError:
+        return  # Told with the lists.
+    files = listed_files(record)
+    if files is None:
+        yield Finding("edited", f"{RECORD}: `splits` and `files` are not as they were written")
+    for name, digest in sorted((files or {}).items()):
+        try:
+            if sha256(root / name) != digest:
                 yield Finding("edited", name)
-    except (DataError, OSError, TypeError, ValueError):
-        return  # What is wrong with it is told with the lists.
+        except OSError:
+            continue  # Told with the lists, or with the digests.
 
 
 def _changed_findings(facts: Facts) -> Iterator[Finding]:

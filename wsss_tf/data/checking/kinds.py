@@ -168,7 +168,7 @@ KINDS = (
     Kind(
         "edited",
         _NOTICE,
-        "Lists edited since the folder was prepared",
+        "Lists and digests that are not as the preparation wrote them",
         "Right where you meant it; data.json has what was written.",
     ),
     Kind("shared", _NOTICE, "Lists that share photos", "Right where one list holds another."),

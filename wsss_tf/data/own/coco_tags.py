@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ _SHOWN = 3
 def coco_files(root: Path) -> list[Path]:
     """The COCO-style JSON files of a folder, of its `annotations` and of its other sub-folders."""
     found = [path for pattern in ("*.json", "*/*.json") for path in sorted(root.glob(pattern))]
-    return [path for path in found if path.name != "data.json" and _may_be_coco(path)]
+    return [path for path in found if may_be_coco(path)]
 
 
 def list_coco_tags(root: Path, files: list[Path]) -> Listing:
@@ -65,7 +66,8 @@ def list_coco_tags(root: Path, files: list[Path]) -> Listing:
     return listing
 
 
-def _may_be_coco(path: Path) -> bool:
+def may_be_coco(path: Path) -> bool:
+    """Whether a file has the keys of a COCO-style JSON anywhere."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -138,7 +140,8 @@ def _add(listing: Listing, entry: Entry, folders: tuple[Path, ...], file_name: s
     except DataError as error:
         listing.problems.append(f"{entry.where}: {error}")
         return True
-    path = next((path for path in paths if path.is_file()), None)
+    # Unlike Path.is_file, this takes a name that is too long for one that is not there.
+    path = next((path for path in paths if os.path.isfile(path)), None)
     if path is not None:
         # Within a file a photo stands once; COCO's own files of one split share all photos.
         listing.add(replace(entry, path=path), scope=f"{entry.where}/{path}")

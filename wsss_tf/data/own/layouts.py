@@ -8,8 +8,9 @@ from pathlib import Path
 
 from wsss_tf.data.listing import Listing
 from wsss_tf.data.own.class_folders import SPLITS, UNSPLIT, class_folders, list_class_folders
-from wsss_tf.data.own.coco_tags import coco_files, list_coco_tags
-from wsss_tf.data.prepare.journal import NAME as JOURNAL
+from wsss_tf.data.own.coco_tags import coco_files, list_coco_tags, may_be_coco
+from wsss_tf.data.prepare.folder import unfinished
+from wsss_tf.data.prepare.record import NAME as RECORD
 from wsss_tf.data.prepared import list_prepared
 from wsss_tf.data.tagged_folder import list_tagged_folder
 from wsss_tf.data.voc import list_voc
@@ -40,8 +41,11 @@ def read_layout(root: Path) -> Layout:
 
     A folder that is nothing known has the layout "none", no photo, and a problem that says so.
     """
-    if (root / "data.json").is_file():
-        title = "a prepared folder (data.json)"
+    if problem := unfinished(root):
+        listing = Listing(mask_folder=root / "masks", problems=[problem])
+        return Layout("none", "a folder that is not prepared to the end", root, listing)
+    if (root / RECORD).is_file() and not may_be_coco(root / RECORD):
+        title = f"a prepared folder ({RECORD})"
         return Layout("prepared", title, root, list_prepared(root), "prepared")
     if (root / "tags.csv").exists():
         title = "a tagged folder (tags.csv)"
@@ -70,6 +74,7 @@ def guess_splits(found: Iterable[str]) -> tuple[str, str]:
     names = sorted(found)
     train = _first(
         names,
+        lambda name: name == "train_aug",  # VOC's train is a part of it.
         lambda name: name == "train",
         lambda name: "train" in name and "val" not in name,
         lambda name: "train" in name,
@@ -110,8 +115,6 @@ def _nothing(root: Path) -> Listing:
     inside = inside or next(iter(sorted(root.glob("*/*/JPEGImages"))), None)
     if inside is not None:
         hint = f"Did you mean {inside.parent}?"
-    elif (root / JOURNAL).exists():
-        hint = "If `wsss-tf data prepare` was ended here, start it again: it goes on."
     elif any(root.iterdir()):
         hint = "Write tags.csv for these photos, or sort them into one folder per class."
     else:

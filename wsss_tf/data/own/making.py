@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import functools
+import hashlib
 import io
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wsss_tf.data.own.planning import OwnPhoto, Plan
+from wsss_tf.data.prepare.items import About, Item, Source
 from wsss_tf.data.tagged_folder import COLUMNS, tags_cell
 from wsss_tf.errors import DataError, DataProblems, RunError
 from wsss_tf.files import write_text
@@ -45,7 +48,8 @@ def copy_photos(
 ) -> Path:
     """Copies the photos into a prepared folder, byte for byte, under their new ids.
 
-    What is there already and whole is kept. A bar on stderr shows how far it is.
+    Ended at any moment and called again, it goes on; a copy that is whole stays as it is. Bars on
+    stderr show how far it is.
 
     Args:
         root: the folder that the plan is of; only read.
@@ -56,9 +60,7 @@ def copy_photos(
     Raises:
         DataError, DataProblems, RunError: as `complete`.
     """
-    from wsss_tf.data.prepare.items import About, Item
     from wsss_tf.data.prepare.preparation import Request, complete
-    from wsss_tf.data.prepare.sources import source_of
 
     items = [
         Item(
@@ -71,9 +73,22 @@ def copy_photos(
         )
         for photo in plan.photos
     ]
-    about = About("own", "own", plan.labels.names, (source_of(root),))
+    about = About("own", "own", plan.labels.names, (_source(root, plan),))
     complete(Request(root, out, say), about, lambda stack: (items, []))
     return out
+
+
+def _source(root: Path, plan: Plan) -> Source:
+    """The photos that are copied, with all that becomes of them, as a source.
+
+    Not the folder: a recipe that is written into it makes it no other data set.
+    """
+    digest, size = hashlib.sha256(), 0
+    for photo in plan.photos:
+        row = (photo.id, photo.digest, photo.split, *photo.tags)
+        digest.update(json.dumps(row).encode() + b"\n")
+        size += photo.path.stat().st_size
+    return Source(f"{root.resolve().name}/", size, digest.hexdigest())
 
 
 def _content(path: Path) -> bytes:

@@ -52,11 +52,12 @@ def plan(layout: Layout, *, val_share: float, max_pixels: int = MAX_PIXELS) -> P
 
     A photo that lies in several class folders becomes one photo with several tags. Photos without
     a split are parted by the digest of their content, so that adding photos moves few others and
-    copies stay together; at least one photo of two is trained on.
+    copies stay together; of two photos or more at least one is trained on, and one evaluated.
 
     Args:
         layout: "class_folders" or "coco_tags".
-        val_share: the part of the photos that becomes `val`, in 0..1, where there is no split.
+        val_share: the part of the photos that becomes `val`, in 0..1, where there is no split; 0
+            for none.
         max_pixels: of a photo.
 
     Raises:
@@ -72,6 +73,11 @@ def plan(layout: Layout, *, val_share: float, max_pixels: int = MAX_PIXELS) -> P
         if any(mark in name for mark in _NOT_IN_NAMES)
     ]
     problems += [
+        f"the class {name!r} must be text that UTF-8 can write. Rename it."
+        for name in sorted(names)
+        if name.encode("utf-8", "replace").decode() != name
+    ]
+    problems += [
         f"{entry.where}: {entry.path.name} has no tag. Name what it shows, or remove it."
         for entry in entries
         if not entry.tags and entry.split in ("train", "training", UNSPLIT)
@@ -79,7 +85,8 @@ def plan(layout: Layout, *, val_share: float, max_pixels: int = MAX_PIXELS) -> P
     try:
         labels = from_tags(names)
     except ValueError as error:
-        problems.append(f"{layout.root}: {error}")
+        # Without any tag something else was wrong, in most cases.
+        problems += [f"{layout.root}: {error}"] if names or not problems else []
     if problems:
         raise DataProblems(problems)
     photos = [
@@ -103,7 +110,8 @@ def _merged(photos: list[OwnPhoto]) -> list[OwnPhoto]:
 def _parted(photos: list[OwnPhoto], val_share: float) -> list[OwnPhoto]:
     """Photos without a split in train and val: the lowest digests are val."""
     digests = sorted({photo.digest for photo in photos if photo.split == UNSPLIT})
-    count = min(max(round(val_share * len(digests)), 1), len(digests) - 1)
+    least = 1 if val_share else 0
+    count = min(max(round(val_share * len(digests)), least), len(digests) - 1)
     chosen = set(digests[: max(count, 0)])
     return [
         replace(photo, split="val" if photo.digest in chosen else "train")

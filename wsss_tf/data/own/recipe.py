@@ -115,7 +115,9 @@ def _data_section(settings: DataSettings) -> Iterator[str]:
     note = "there is no other split" if same else "scored only where its photos have masks"
     yield f"  eval_split: {_quoted(settings.eval_split)}   # {note}"
     yield "  keep: null   # (2) some of the classes, such as [dog, cat]; null takes them all"
-    yield f"  label_space: {settings.label_space}   # auto: the names of the tags, sorted"
+    auto = {"prepared": "those of data.json", "voc": "VOC's"}
+    meant = auto.get(settings.source, "the names of the tags, sorted")
+    yield f"  label_space: {settings.label_space}   # auto: {meant}"
 
 
 def _steps(steps: float) -> str:

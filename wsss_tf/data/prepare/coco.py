@@ -24,6 +24,7 @@ from wsss_tf.data.prepare.coco_instances import (
 )
 from wsss_tf.data.prepare.coco_shapes import load_codec
 from wsss_tf.data.prepare.downloads import fetch
+from wsss_tf.data.prepare.finding import require_root
 from wsss_tf.data.prepare.items import About, Item
 from wsss_tf.data.prepare.preparation import Request, complete
 from wsss_tf.data.prepare.sources import read_sources
@@ -70,9 +71,9 @@ class _Inputs:
     photos: dict[str, Path]
     annotations: dict[str, Path]
 
-    def paths(self) -> tuple[Path, ...]:
-        """All of them, each once."""
-        return tuple(dict.fromkeys((*self.photos.values(), *self.annotations.values())))
+    def paths(self) -> dict[Path, Callable[[str], bool]]:
+        """All of them, each once, with what tells the files that are read."""
+        return dict.fromkeys((*self.photos.values(), *self.annotations.values()), _is_photo)
 
 
 def prepare_coco(request: Request, *, year: Year = 2014) -> dict[str, Any]:
@@ -110,6 +111,7 @@ def prepare_coco(request: Request, *, year: Year = 2014) -> dict[str, Any]:
 
 def _find(request: Request, year: int) -> _Inputs:
     photos, annotations, problems, root = {}, {}, list[str](), request.root
+    require_root(request, f"train{year}.zip")
     zipped = f"annotations_trainval{year}.zip"
     for part in (f"{split}{year}" for split in SPLITS):
         folders = (root / part, root / "images" / part)
@@ -136,6 +138,10 @@ def _find(request: Request, year: int) -> _Inputs:
     return _Inputs(photos, annotations)
 
 
+def _is_photo(name: str) -> bool:
+    return name.endswith(".jpg")
+
+
 def _first(paths: tuple[Path, ...]) -> Path:
     return next((path for path in paths if path.exists()), paths[0])
 
@@ -159,7 +165,7 @@ def _collect(
         except DataProblems as error:
             problems += error.problems
             continue
-        photos = open_archive(inputs.photos[part], only=lambda name: name.endswith(".jpg"))
+        photos = open_archive(inputs.photos[part], only=_is_photo)
         archive = stack.enter_context(photos)
         files = {PurePosixPath(name).name: name for name in archive.names()}
         problems += _missing(inputs.photos[part], instances, files)

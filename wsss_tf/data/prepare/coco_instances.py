@@ -13,8 +13,9 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from wsss_tf.data.prepare.coco_shapes import Shape, check_shape, read_shape, shape_mask
+from wsss_tf.data.prepare.coco_shapes import MOST_SIDE, Shape, check_shape, read_shape, shape_mask
 from wsss_tf.errors import DataError, DataProblems
+from wsss_tf.images import MAX_PIXELS
 from wsss_tf.labels import IGNORE, coco_categories, label_space
 
 _SHOWN = 3
@@ -199,8 +200,10 @@ def _image(one: dict[str, Any], problems: _Problems) -> Image | None:
         problems.add("images must have a whole number as id", number)
     elif not isinstance(name, str) or not name or PurePosixPath(name).name != name:
         problems.add("images must have a file name without folders", number)
-    elif not (_is_whole(height) and _is_whole(width) and height > 0 and width > 0):
-        problems.add("images must have a height and a width in pixels", number)
+    elif not (_is_side(height) and _is_side(width)):
+        problems.add(f"images must have a height and a width of 1 to {MOST_SIDE:,}", number)
+    elif height * width > MAX_PIXELS:
+        problems.add(f"images must have at most {MAX_PIXELS:,} pixels", number)
     else:
         return Image(number, name, height, width)
     return None
@@ -260,7 +263,11 @@ def _labels() -> dict[int, int]:
 
 
 def _is_size(value: Any) -> TypeGuard[float]:
-    return type(value) in (int, float) and math.isfinite(value) and value >= 0
+    return type(value) in (int, float) and 0 <= value < math.inf
+
+
+def _is_side(value: Any) -> TypeGuard[int]:
+    return _is_whole(value) and 0 < value <= MOST_SIDE
 
 
 def _is_whole(value: Any) -> TypeGuard[int]:

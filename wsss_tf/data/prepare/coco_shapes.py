@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from wsss_tf.errors import DataError
 
+MOST_SIDE = 65_535
+"""Pixels that a JPEG has at most a side."""
 _POINTS = 3
 
 
@@ -107,7 +109,10 @@ def _read_polygons(polygons: list[Any]) -> Shape:
         # pycocotools would read two points as a box.
         if len(polygon) < 2 * _POINTS:
             continue
-        points = np.array(polygon, np.float64)
+        try:
+            points = np.array(polygon, np.float64)
+        except OverflowError:
+            points = np.array([np.inf])
         if not np.isfinite(points).all():
             raise ValueError("must have finite numbers in its polygons")
         kept.append(points)
@@ -118,10 +123,12 @@ def _read_runs(counts: Any, size: Any) -> Shape:
     if not isinstance(size, list) or len(size) != 2 or set(map(type, size)) != {int}:
         raise ValueError("must have [height, width] as the size of its run lengths")
     height, width = size
+    if not (0 < height <= MOST_SIDE and 0 < width <= MOST_SIDE):
+        raise ValueError(f"must have run lengths of a size of 1 to {MOST_SIDE:,} pixels a side")
     if isinstance(counts, list) and set(map(type, counts)) <= {int}:
-        runs = np.array(counts, np.int64)
-        if counts and (runs.min() < 0 or sum(counts) != height * width):
+        if counts and (min(counts) < 0 or sum(counts) != height * width):
             raise ValueError("must have run lengths that add up to the pixels of its photo")
+        runs = np.array(counts, np.int64)
         kept: NDArray[np.int64] | str | None = runs if counts else None
     elif isinstance(counts, str) and all("0" <= letter <= "o" for letter in counts):
         kept = counts or None

@@ -56,6 +56,8 @@ def fetch(
         RunError: the folder cannot be written to, or another process fetches the file.
     """
     path = Path(folder) / name
+    if os.path.isdir(path):
+        raise DataError(f"{path}: must be the archive. Received: a folder. Move it away.")
     if os.path.exists(path):
         if sha256 is not None and files.sha256(path) != sha256:
             raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,11 +51,7 @@ def find(request: Request, archive: FoundIn, *, needed: bool = True) -> Path | N
         RunError: the root cannot be written to.
     """
     root = request.root
-    if not root.is_dir() and (root.exists() or not request.download):
-        raise DataError(
-            f"{root}: must be the folder with {archive.name}, or with what it holds. Received: "
-            f"{'a file' if root.exists() else 'nothing of that name'}."
-        )
+    require_root(request, archive.name)
     for name in (archive.name, *archive.others):
         path = root / name
         if path.is_file() or (path.is_dir() and _has_marks(path, archive.marks)):
@@ -63,12 +60,28 @@ def find(request: Request, archive: FoundIn, *, needed: bool = True) -> Path | N
         return fetch(archive.name, archive.mirrors, archive.sha256, root, request.say)
     if not needed:
         return None
-    here = ", ".join(sorted(path.name for path in root.iterdir())[:10]) or "nothing"
+    names = (path.name + ("/" if path.is_dir() else "") for path in root.iterdir())
+    here = ", ".join(sorted(names)[:10]) or "nothing"
     folders = ", ".join(name for name in archive.others if name != ".")
     raise DataError(
         f"{root}: has neither {archive.name} nor {folders}. It has: {here}. Put the archive "
         "there, or add --download."
     )
+
+
+def require_root(request: Request, name: str) -> None:
+    """Makes sure that the root is a folder, or may become one. Raises DataError.
+
+    Args:
+        request: of the user.
+        name: of an archive that is looked for there.
+    """
+    root = request.root
+    if not os.path.isdir(root) and (os.path.exists(root) or not request.download):
+        raise DataError(
+            f"{root}: must be the folder with {name}, or with what it holds. Received: "
+            f"{'a file' if os.path.exists(root) else 'nothing of that name'}."
+        )
 
 
 def list_ids(content: bytes, where: str) -> tuple[str, ...]:

@@ -11,8 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 SUFFIXES = (".jpg", ".png")
-_ID = re.compile(r"[^\s./\\\x00-\x1f](?:[^/\\\x00-\x1f]{0,198}[^\s/\\\x00-\x1f])?")
+# No character that some reader takes for the end of a line.
+_ID = re.compile(
+    r"[^\s./\\\x00-\x1f\x7f-\x9f](?:[^/\\\x00-\x1f\x7f-\x9f\u2028\u2029]{0,198}"
+    r"[^\s/\\\x00-\x1f\x7f-\x9f])?"
+)
 _SPLIT = re.compile(r"[\w-][\w.-]{0,99}")
+
+
+def is_split(name: object) -> bool:
+    """Whether something can be the name of a list: letters, digits, '_', '-' and '.'."""
+    return isinstance(name, str) and bool(_SPLIT.fullmatch(name))
 
 
 @dataclass(frozen=True)
@@ -109,6 +118,6 @@ def _faults(item: Item, about: About) -> list[str]:
         faults.append(f"has tags that are no class of label space {about.label_space}: {names}.")
     if len(set(item.tags)) < len(item.tags):
         faults.append(f"has a tag twice: {', '.join(item.tags)}.")
-    if not item.splits or not all(_SPLIT.fullmatch(split) for split in item.splits):
+    if not item.splits or not all(map(is_split, item.splits)):
         faults.append(f"must be in a list, named by letters and digits. Received: {item.splits}.")
     return faults

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+from wsss_tf.errors import RunError
 from wsss_tf.files import JsonLines, read_jsonl, remove
 
 NAME = ".prepare.jsonl"
@@ -15,7 +17,8 @@ class Journal:
 
     Args:
         out: the folder that is being prepared.
-        identity: what decides on the bytes. The lines of another one are dropped.
+        identity: what decides on the bytes. The lines of another one are dropped, and so are all
+            of a file that is damaged: what they are about is then written again.
 
     Attributes:
         kept: photo id -> SHA-256 of its photo and, where it has one, of its mask.
@@ -25,10 +28,14 @@ class Journal:
         path = out / NAME
         self._lines = JsonLines(path)
         self.kept: dict[str, list[str]] = {}
-        rows = read_jsonl(path)
-        if rows and rows[0] == identity:
-            self.kept = {row["id"]: row["sha256"] for row in rows[1:]}
-        else:
+        try:
+            first, *rows = read_jsonl(path)
+            self.kept = {row["id"]: list(row["sha256"]) for row in rows}
+            whole = first == identity
+        except (RunError, ValueError, KeyError, TypeError):  # None yet, or damaged.
+            whole = False
+        if not whole:
+            self.kept = {}
             remove(path)
             self._lines.append(identity)
 
@@ -42,10 +49,10 @@ class Journal:
 
 
 def begun(out: Path) -> dict[str, Any] | None:
-    """The `identity` of the unfinished preparation in a folder; None without one.
-
-    Raises:
-        RunError: the journal is damaged.
-    """
-    rows = read_jsonl(out / NAME)
-    return rows[0] if rows else None
+    """The `identity` of the unfinished preparation in a folder; None without one that says so."""
+    try:
+        with open(out / NAME, encoding="utf-8") as file:
+            first = json.loads(file.readline())
+    except (OSError, ValueError):
+        return None
+    return first if isinstance(first, dict) else None

@@ -52,6 +52,11 @@ def unsafe(path: Path, wrong: list[str]) -> DataError:
     """The error for members, or files of a folder, with what is wrong about each."""
     more = len(wrong) - _SHOWN
     shown = "; ".join(wrong[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    if path.is_dir():
+        return DataError(
+            f"{path}: every file below it must be one, and no link may lead out. Received: "
+            f"{shown}. Remove that, or copy there what a link leads to."
+        )
     return DataError(
         f"{path}: every member must be a file or a folder inside the archive. Received: {shown}. "
         "It is no original archive: get it again."

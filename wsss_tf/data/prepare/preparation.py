@@ -61,12 +61,12 @@ def complete(
     record = read_finished(request.out, about)
     if record is not None:
         with counting_bar(f"Comparing {request.out}", "file") as progress:
-            other = differences(request.out, record, workers=workers, progress=progress)
+            other = differences(request.out, record, about, workers=workers, progress=progress)
         if not other:
             request.say(f"{request.out} is prepared already, every file as it was written.")
             return record
         request.say(
-            f"{request.out}: {len(other):,} files are missing or not as they were written, such as "
+            f"{request.out}: missing, or not as written: {len(other):,} of its files, such as "
             f"{', '.join(other[:_SHOWN])}. All are written again."
         )
     with ExitStack() as stack:

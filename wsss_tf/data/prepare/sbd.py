@@ -74,7 +74,7 @@ class Sbd:
 
 def open_sbd(path: Path) -> Sbd:
     """Opens SBD's archive or folder. Raises DataError as `Sbd` and `open_archive` do."""
-    archive = open_archive(path, only=_is_wanted)
+    archive = open_archive(path, only=is_wanted)
     try:
         return Sbd(archive)
     except BaseException:
@@ -119,5 +119,6 @@ def require_scipy() -> None:
         )
 
 
-def _is_wanted(name: str) -> bool:
+def is_wanted(name: str) -> bool:
+    """Whether a file of SBD is read: a mask or a list."""
     return "cls/" in name or name.endswith(("train.txt", "val.txt"))

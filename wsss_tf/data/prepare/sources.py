@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tqdm import tqdm
@@ -17,12 +17,16 @@ _CHUNK = 1 << 20
 
 
 def read_sources(
-    paths: Iterable[Path], originals: Mapping[str, str], *, any_archive: bool
+    paths: Mapping[Path, Callable[[str], bool]],
+    originals: Mapping[str, str],
+    *,
+    any_archive: bool,
 ) -> tuple[tuple[Source, ...], list[str]]:
     """Reads all of each archive for its digest, with a bar on stderr.
 
     Args:
-        paths: of archives and folders.
+        paths: of archives and folders, with what tells the names of the files in them that count;
+            of an archive all do.
         originals: SHA-256 of the original archives, by file name.
         any_archive: whether others of these names are taken.
 
@@ -34,8 +38,8 @@ def read_sources(
         DataError: as `source_of`.
     """
     sources, notes, problems = [], list[str](), []
-    for path in paths:
-        source = source_of(path)
+    for path, only in paths.items():
+        source = source_of(path, only=only)
         sources.append(source)
         original = originals.get(source.name)
         if path.is_dir():
@@ -54,8 +58,14 @@ def read_sources(
     return tuple(sources), notes
 
 
-def source_of(path: str | os.PathLike[str]) -> Source:
+def source_of(
+    path: str | os.PathLike[str], *, only: Callable[[str], bool] = lambda name: True
+) -> Source:
     """Name, size and digest of an archive or a folder; reads all of an archive.
+
+    Args:
+        path: of it.
+        only: tells the names of the files of a folder that count.
 
     Raises:
         DataError: it cannot be read, or is a folder with links that lead out of it.
@@ -67,7 +77,7 @@ def source_of(path: str | os.PathLike[str]) -> Source:
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror}. Check it.") from error
     digest, total = hashlib.sha256(), 0
-    for name, size in sorted(walk(path)):
+    for name, size in sorted(pair for pair in walk(path) if only(pair[0])):
         digest.update(f"{name}\0{size}\n".encode("utf-8", "surrogateescape"))
         total += size
     return Source(f"{path.resolve().name}/", total, digest.hexdigest())

@@ -71,9 +71,8 @@ def prepare_voc(request: Request) -> dict[str, Any]:
     sbd_path = find(request, sbd_archive.ARCHIVE, needed=False)
     if sbd_path is not None:
         sbd_archive.require_scipy()
-    sources, notes = read_sources(
-        filter(None, (path, sbd_path)), ORIGINALS, any_archive=request.any_archive
-    )
+    paths = {path: _is_wanted} | ({sbd_path: sbd_archive.is_wanted} if sbd_path else {})
+    sources, notes = read_sources(paths, ORIGINALS, any_archive=request.any_archive)
     about = About("voc", "voc", label_space("voc").names, sources, tuple(notes))
     return complete(request, about, functools.partial(_collect, path, sbd_path))
 

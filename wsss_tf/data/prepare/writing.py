@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import functools
 import io
 import os
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -18,9 +16,11 @@ from numpy.typing import NDArray
 
 from wsss_tf import __version__
 from wsss_tf.data.photo_files import check_photo
-from wsss_tf.data.prepare.folder import RECORD, identity, require_no_strangers, require_own
+from wsss_tf.data.prepare.folder import require_no_strangers, require_own
 from wsss_tf.data.prepare.items import About, Item, item_problems
 from wsss_tf.data.prepare.journal import Journal
+from wsss_tf.data.prepare.record import NAME as RECORD
+from wsss_tf.data.prepare.record import identity, list_name, make_record
 from wsss_tf.data.prepare.sums import NAME as SUMS
 from wsss_tf.data.prepare.sums import sums_text
 from wsss_tf.data.prepare.threads import in_threads
@@ -39,7 +39,7 @@ def write_prepared(
     workers: int,
     progress: Callable[[int, int], None],
 ) -> dict[str, Any]:
-    """Writes images/, masks/, lists/, tags.csv and SHA256SUMS, and data.json last.
+    """Writes images/, masks/, lists/, SHA256SUMS and tags.csv, and data.json last.
 
     Stopped at any moment and called again, it goes on: what the journal says is written is kept
     where its content is still that. An uninterrupted call gives the same bytes.
@@ -63,16 +63,19 @@ def write_prepared(
     out = Path(out)
     if problems := item_problems(items, about):
         raise DataProblems(problems)
-    require_own(out, about)
-    require_no_strangers(out, items)
+    require_own(out, about)  # Before the lock, which makes the folder; after it, for good.
     with lock(out):
+        require_own(out, about)
+        require_no_strangers(out, items)
         # Another version may write other bytes: only what this one wrote is kept.
         journal = Journal(out, {**identity(about), "wsss_tf": __version__})
         for name in (RECORD, "tags.csv"):
             remove(out / name)
         sums = _write_files(out, items, about, journal, workers, progress)
-        names = _write_lists(out, items, sums)
-        record = _record(items, about, {name: sha256(out / name) for name in names})
+        splits = _write_lists(out, items, sums)
+        names = (SUMS, "tags.csv", *map(list_name, splits))
+        files = {name: sha256(out / name) for name in names}
+        record = make_record(about, sums, splits, files, __version__)
         write_json(out / RECORD, record)
         journal.end()
     return record
@@ -157,8 +160,8 @@ def _check_mask(mask: NDArray[np.uint8], header: PhotoHeader, about: About) -> N
         )
 
 
-def _write_lists(out: Path, items: Sequence[Item], sums: dict[str, str]) -> list[str]:
-    """Writes lists/, tags.csv and SHA256SUMS; returns their names."""
+def _write_lists(out: Path, items: Sequence[Item], sums: dict[str, str]) -> dict[str, int]:
+    """Writes lists/, SHA256SUMS and tags.csv; returns the number of photos by list, sorted."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -168,26 +171,7 @@ def _write_lists(out: Path, items: Sequence[Item], sums: dict[str, str]) -> list
         for split in dict.fromkeys(item.splits):
             lists.setdefault(split, []).append(item.id)
     for split, ids in lists.items():
-        write_text(out / "lists" / f"{split}.txt", "".join(f"{name}\n" for name in ids))
-    write_text(out / "tags.csv", table.getvalue())
+        write_text(out / list_name(split), "".join(f"{name}\n" for name in ids))
     write_text(out / SUMS, sums_text(sums))
-    return [SUMS, "tags.csv", *(f"lists/{split}.txt" for split in sorted(lists))]
-
-
-def _record(items: Sequence[Item], about: About, digests: dict[str, str]) -> dict[str, Any]:
-    counts = Counter(split for item in items for split in dict.fromkeys(item.splits))
-    identified = identity(about)
-    return {
-        "format": identified["format"],
-        "data_set": about.data_set,
-        "label_space": about.label_space,
-        "labels": list(about.labels),
-        "wsss_tf": __version__,
-        "settings": identified["settings"],
-        "splits": {split: counts[split] for split in sorted(counts)},
-        "photos": len(items),
-        "masks": sum(item.mask is not None for item in items),
-        "sources": [dataclasses.asdict(source) for source in about.sources],
-        "files": digests,
-        "notes": list(about.notes),
-    }
+    write_text(out / "tags.csv", table.getvalue())
+    return {split: len(lists[split]) for split in sorted(lists)}

@@ -106,7 +106,8 @@ def prepare_youtube_objects(request: Request, *, frames: int = FRAMES) -> dict[s
         )
     places = {name: find(request, _archive_of(name)) for name in space.tags}
     # No digest of the originals is known.
-    sources, notes = read_sources((*places.values(), masks), {}, any_archive=True)
+    paths = dict.fromkeys(places.values(), _is_frame) | {masks: _is_truth}
+    sources, notes = read_sources(paths, {}, any_archive=True)
     about = About(
         "youtube_objects",
         "youtube_objects",
@@ -193,6 +194,10 @@ def truth_map(photo: bytes, mask: bytes, label: int, where: str) -> NDArray[np.u
 def _archive_of(name: str) -> FoundIn:
     others = (f"{name}.tar", f"{name}.tgz", f"{name}.zip", name)
     return FoundIn(f"{name}.tar.gz", others, (f"{_HOST}/{name}.tar.gz",), None)
+
+
+def _is_frame(name: str) -> bool:
+    return bool(_FRAME.fullmatch(name))
 
 
 def _is_truth(name: str) -> bool:
