@@ -123,6 +123,23 @@ def test_changed_files_of_a_prepared_folder(prepared, run, make, expected):
     assert found.result.exit_code == 0
 
 
+def test_an_edited_list_is_told_beside_one_that_is_gone(prepared, run):
+    (prepared / "lists" / "both.txt").unlink()
+    (prepared / "lists" / "val.txt").write_text("p2\np1\n")
+    assert [one["text"] for one in run(prepared).items["edited"]] == ["lists/val.txt"]
+
+
+@pytest.mark.parametrize("name", ["../secret", "a\0b", ""])
+def test_lists_elsewhere_are_not_looked_for(prepared, run, name):
+    record = json.loads((prepared / "data.json").read_text())
+    record["splits"][name] = 1
+    (prepared / "data.json").write_text(json.dumps(record))
+    found = run(prepared)
+    assert found.result.exit_code == 1
+    assert "`splits` those of the lists" in found.items["lists"][0]["text"]
+    assert "data.json: `splits` and `files`" in found.items["edited"][0]["text"]
+
+
 def test_digests_that_are_gone_are_told(prepared, run):
     (prepared / "SHA256SUMS").unlink()
     found = run(prepared)

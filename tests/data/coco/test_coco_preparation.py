@@ -244,6 +244,47 @@ def test_all_that_is_wrong_with_the_annotations_is_said_by_kind(small, tmp_path)
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("segmentation", "changes", "words"),
+    [
+        ([BOX], {"area": 10**400}, None),
+        ([[*BOX[:-1], 10**400]], {}, "finite numbers in its polygons"),
+        ({"size": [24, 30], "counts": [10**30]}, {}, "add up to the pixels"),
+        ({"size": [10**18, 10**18], "counts": [10**36]}, {}, "a size of 1 to 65,535 pixels"),
+        ({"size": [24, 30], "counts": [721, -1]}, {}, "add up to the pixels"),
+    ],
+)
+def test_very_large_numbers_of_an_annotation(small, tmp_path, segmentation, changes, words):
+    made = small()
+    made.annotation("train2014", 25, segmentation, **changes)
+    root = made.write(tmp_path / "root")
+    if words is None:
+        assert prepare(root, tmp_path / "out")["photos"] == 4
+        return
+    with pytest.raises(DataProblems, match=words):
+        prepare(root, tmp_path / "out")
+
+
+@pytest.mark.parametrize("side", [0, -1, 65_536, 10**18, 60_000, 24.0, True])
+def test_sizes_that_no_photo_has_are_refused_before_memory_is_asked_for(small, tmp_path, side):
+    made = small()
+    made.documents["train2014"]["images"][0].update(height=side, width=side)
+    words = (
+        "at most 100,000,000 pixels" if side == 60_000 else "a height and a width of 1 to 65,535"
+    )
+    with pytest.raises(DataProblems, match=words):
+        prepare(made.write(tmp_path / "root"), tmp_path / "out")
+
+
+@pytest.mark.parametrize("kind", ["nothing", "a file"])
+def test_a_root_that_is_no_folder_is_told(tmp_path, kind):
+    root = tmp_path / "root"
+    if kind == "a file":
+        root.write_bytes(b"")
+    with pytest.raises(DataError, match=rf"must be the folder with train2014.zip.*: {kind}"):
+        prepare(root, tmp_path / "out")
+
+
 def test_damaged_run_lengths_are_told_with_their_annotation(small, tmp_path):
     made = small()
     made.annotation("train2014", 25, {"size": [24, 30], "counts": "PPP"}, id=4711)

@@ -253,6 +253,7 @@ def test_a_class_that_tags_cannot_name_is_refused(tmp_path, init, photo, name):
         (("--write-tags", "--copy-to", "x"), "one of the two"),
         (("--copy-to", "{classes}/copy"), "must not lie inside"),
         (("--val-share", "2"), "val-share"),
+        (("--val-share", "nan"), "Received: nan"),
     ],
 )
 def test_a_wrong_call_ends_with_2(classes, tmp_path, init, options, part):

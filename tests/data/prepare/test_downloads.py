@@ -245,3 +245,9 @@ def test_a_read_only_folder_is_told(server, said, without_root):
             fetch("x.tar", [server.url("x")], DIGEST, folder, said.append)
     finally:
         folder.rmdir()
+
+
+def test_a_folder_of_its_name_is_told(tmp_path):
+    (tmp_path / "x.tar").mkdir()
+    with pytest.raises(DataError, match=r"x.tar: must be the archive. Received: a folder"):
+        fetch("x.tar", [], DIGEST, tmp_path, print)

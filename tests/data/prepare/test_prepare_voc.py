@@ -178,6 +178,14 @@ def test_a_second_call_is_quick_and_changes_nothing(voc_root, prepare, tmp_path,
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == stamps
 
 
+def test_the_prepared_folder_may_lie_in_the_unpacked_one(made, prepare, tmp_path):
+    made("unpack")(tmp_path / "root", made("voc_files")())
+    root = tmp_path / "root" / "VOCdevkit" / "VOC2012"
+    record = prepare(root, root / "prepared")
+    (root / ".DS_Store").write_bytes(b"\0")
+    assert prepare(root, root / "prepared") == record
+
+
 def test_another_archive_into_the_same_folder_is_refused(made, voc_root, prepare, tmp_path):
     prepare(voc_root)
     (voc_root / "benchmark.tgz").unlink()
