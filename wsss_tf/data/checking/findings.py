@@ -283,7 +283,7 @@ def _changed_findings(facts: Facts) -> Iterator[Finding]:
         digest = written.get(facts.name(place))
         if digest and (mask is None or (mask.digest and mask.digest != digest)):
             gone = "" if mask else ": is gone"
-            yield Finding("changed", f"{facts.name(place)}{gone}", path, mask and place)
+            yield Finding("changed", f"{facts.name(place)}{gone}", path, place if mask else None)
 
 
 def _files(folder: Path) -> list[Path]:
