@@ -144,7 +144,8 @@ def _file_note(kind: str, file: str) -> str:
     notes = {
         "fp32": "float32",
         "fp16": "float16 convolutions, for GPUs; a CPU computes it in float32, slowly",
-        "int8": "8-bit convolutions, for CPUs with VNNI or the like; ranges from training photos",
+        "int8": "8-bit convolutions, fastest on CPUs with VNNI or the like; ranges from training "
+        "photos",
     }
     return f"\n- `{file}`: {notes[kind]}." + "\n" * (kind == "int8")
 

@@ -29,6 +29,10 @@ def write_quantised(
 ) -> None:
     """Writes the int8 form of a model: static quantisation, QDQ, weights by channel.
 
+    Weights take 7 of the 8 bits. A CPU with AVX2 and without VNNI adds two products in 16 bits,
+    which 8 bits overflow: measured, such a file gave .96 of float32's labels there and .99
+    elsewhere. With 7 bits it gives .98 on every CPU, in the same time.
+
     The classifier and what follows it stay float32: they cost next to nothing, and their rounding
     would go straight into the scores.
 
@@ -53,6 +57,7 @@ def write_quantised(
             per_channel=True,
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
+            reduce_range=True,
             nodes_to_exclude=classifier,
         )
     finally:

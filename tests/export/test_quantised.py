@@ -51,8 +51,8 @@ def photos(high=256):
     return [generator.integers(0, high, (h, 20, 3), dtype=np.uint8) for h in (16, 24, 9)]
 
 
-def logits(content, photo):
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+def logits(content, photo, options=None):
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     return session.run(None, {"pixels": photo[None]})[0]
 
 
@@ -63,9 +63,33 @@ def test_is_close_to_float32_on_such_photos(model, tmp_path):
     photo = photos()[1]
     expected = logits(model.SerializeToString(), photo)
     found = logits(str(tmp_path / "q.onnx"), photo)
-    # 8 bits after each of two convolutions: a few 256ths of the range.
+    # 7 bits of weights and 8 of what they act on, twice: a few 256ths of the range.
     np.testing.assert_allclose(found, expected, atol=0.03 * np.ptp(expected))
     assert np.abs(found - expected).max() > 0
+
+
+@pytest.mark.parametrize("high", [2, 256])
+def test_the_integers_of_this_cpu_give_what_exact_arithmetic_gives(model, tmp_path, high):
+    """Some CPUs add two products in 16 bits, which weights of 8 bits overflow."""
+    write_quantised(tmp_path / "q.onnx", model, photos(high))
+    exact = onnxruntime.SessionOptions()
+    # Then each convolution is done in floats, on what was rounded to integers.
+    exact.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    for photo in (*photos(high), np.full((9, 9, 3), high - 1, np.uint8)):
+        expected = logits(str(tmp_path / "q.onnx"), photo, exact)
+        found = logits(str(tmp_path / "q.onnx"), photo)
+        np.testing.assert_allclose(found, expected, atol=0.01 * np.ptp(expected))
+
+
+def test_weights_take_seven_bits(model, tmp_path):
+    write_quantised(tmp_path / "q.onnx", model, photos())
+    initializers = onnx.load(tmp_path / "q.onnx").graph.initializer
+    weights = [numpy_helper.to_array(t) for t in initializers if t.data_type == TensorProto.INT8]
+    weights = [values for values in weights if values.ndim == 4]
+    assert len(weights) == 2
+    for values in weights:
+        # So that 255 * w + 255 * w fits into 16 bits.
+        assert 60 <= np.abs(values.astype(int)).max() <= 64
 
 
 def test_ranges_are_those_of_the_photos(model, tmp_path):
