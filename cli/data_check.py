@@ -22,7 +22,7 @@ def _names(
 )
 @click.option("--html", "page", type=_FILE, help="Also write one page with thumbnails.")
 @click.option("--json", "data", type=_FILE, help="Also write every finding and figure.")
-@click.option("--train-split", help="Split to train on; by default guessed: train.")
+@click.option("--train-split", help="Split to train on; by default guessed: train_aug, train.")
 @click.option("--eval-split", help="Split to score; by default guessed: val.")
 @click.option("--keep", callback=_names, metavar="NAME,NAME,...", help="Classes to keep.")
 @click.option(

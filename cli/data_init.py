@@ -90,7 +90,9 @@ def init(folder: Path, out: Path, force: bool, label_space: str, **making: Any) 
 
     dataset = write_recipe(out, folder, label_space=label_space)
     photos = ", ".join(f"{split} {len(found):,}" for split, found in dataset.photos.items())
-    click.echo(f"{out}: {dataset.labels.num_tags} classes; photos: {photos}.")
+    click.echo(
+        f"{click.format_filename(out)}: {dataset.labels.num_tags} classes; photos: {photos}."
+    )
 
 
 def _made(layout: Any, copy_to: Path | None, val_share: float) -> Path:
@@ -100,7 +102,7 @@ def _made(layout: Any, copy_to: Path | None, val_share: float) -> Path:
 
     planned = plan(layout, val_share=val_share)
     if copy_to is None:
-        click.echo(f"Written: {write_tags(layout.root, planned)}")
+        click.echo(f"Written: {click.format_filename(write_tags(layout.root, planned))}")
         return Path(layout.root)
     with resumable():
         return copy_photos(layout.root, copy_to, planned, say=partial(click.echo, err=True))

@@ -61,9 +61,8 @@ def _preparation(function: Callable[..., dict[str, Any]]) -> Callable[..., None]
         with resumable():
             record = function(Request(root, out, say, **common), **options)
         lists = ", ".join(f"{name} {count:,}" for name, count in record["splits"].items())
-        click.echo(
-            f"{out}: {record['photos']:,} photos, {record['masks']:,} masks; lists: {lists}."
-        )
+        counts = f"{record['photos']:,} photos, {record['masks']:,} masks"
+        click.echo(f"{click.format_filename(out)}: {counts}; lists: {lists}.")
 
     for option in reversed(_OPTIONS):
         prepared = option(prepared)

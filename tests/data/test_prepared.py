@@ -154,7 +154,7 @@ def test_a_bad_file_is_named(root, opened, name, content, part):
 @pytest.mark.parametrize(
     ("name", "part"),
     [
-        ("data.json", "writes last. Call it again"),
+        ("data.json", "has lost data.json, which tells its classes"),
         ("tags.csv", "tags.csv: does not exist"),
         ("lists/train.txt", "The lists here are: big, val"),
     ],

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from wsss_tf.data.listing import Entry, Listing
+from wsss_tf.data.prepare.folder import unfinished
 from wsss_tf.data.prepare.items import is_split
 from wsss_tf.data.prepare.record import NAME as RECORD
 from wsss_tf.data.prepare.record import list_name, read_record
@@ -63,8 +64,9 @@ def _read_record(listing: Listing, root: Path) -> tuple[str, ...] | None:
         record = read_record(root)
         if record is None:
             raise DataError(
-                f"{root}: must have {RECORD}, which `wsss-tf data prepare` writes last. Call it "
-                "again to have the folder completed, or check `data.root`."
+                unfinished(root)
+                or f"{root}: must have {RECORD}, which `wsss-tf data prepare` writes. Check "
+                "`data.root`."
             )
         labels, lists = LabelSpace(tuple(record["labels"])), tuple(record["splits"])
         if not all(map(is_split, lists)):

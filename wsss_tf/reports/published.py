@@ -71,8 +71,10 @@ def paper_data_set(data: DataSettings, classes: Sequence[str]) -> str | None:
         data: of the recipe.
         classes: that are scored, in the order of their ids; some of a data set's are not enough.
     """
-    name = {"voc": "voc", "prepared": _prepared_data_set(data)}.get(data.source)
-    if data.keep is not None or name not in DATA_SETS:
+    if data.keep is not None or data.source not in ("voc", "prepared"):
+        return None
+    name = "voc" if data.source == "voc" else _prepared_data_set(data)
+    if name not in DATA_SETS:
         return None
     return name if label_space(name).names == tuple(classes) else None
 

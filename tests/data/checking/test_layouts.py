@@ -137,7 +137,34 @@ def test_lists_elsewhere_are_not_looked_for(prepared, run, name):
     found = run(prepared)
     assert found.result.exit_code == 1
     assert "`splits` those of the lists" in found.items["lists"][0]["text"]
-    assert "data.json: `splits` and `files`" in found.items["edited"][0]["text"]
+    assert found.items["edited"][0]["text"].startswith("data.json: its classes or counts")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"photos": 7}, {"splits": {"train": 3, "val": 1, "both": 2}}, {"sources": 1}, {"notes": 1}],
+)
+def test_a_record_that_was_edited_is_told(prepared, run, changes):
+    record = json.loads((prepared / "data.json").read_text())
+    (prepared / "data.json").write_text(json.dumps({**record, **changes}))
+    found = run(prepared)
+    assert found.counts == {"edited": 1, "shared": 2}
+    assert found.items["edited"][0]["text"].startswith("data.json: its classes or counts")
+
+
+def test_classes_that_are_not_those_of_the_label_space_are_told(prepared, run):
+    record = json.loads((prepared / "data.json").read_text())
+    record["label_space"] = "voc"
+    (prepared / "data.json").write_text(json.dumps(record))
+    (prepared / "lists" / "val.txt").write_text("p2\np1\n")
+    texts = [one["text"] for one in run(prepared).items["edited"]]
+    assert texts[0] == "lists/val.txt"
+    assert texts[1].startswith("data.json: its classes or counts")
+
+
+def test_digests_of_the_user_are_no_mark_of_a_preparation(clean, run):
+    clean.write("SHA256SUMS", f"{'0' * 64}  images/a.jpg\n".encode())
+    assert run(clean.finish()).counts == {}
 
 
 def test_digests_that_are_gone_are_told(prepared, run):
@@ -300,7 +327,9 @@ def _begun(root):
 def _without_record(root):
     """A prepared folder of which a part was lost."""
     root.mkdir()
-    (root / "SHA256SUMS").touch()
+    for name in ("images", "lists"):
+        (root / name).mkdir()
+    (root / "SHA256SUMS").write_text(f"{'0' * 64}  images/1.jpg\n")
     (root / "tags.csv").write_text("photo,split,tags\n")
 
 

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from wsss_tf.data.own import making
+from wsss_tf.data.own import making, read_layout
 
 
 @pytest.fixture
@@ -81,11 +81,11 @@ def test_an_interrupted_copy_says_that_it_goes_on_and_does(
 ):
     content, calls = making._content, []
 
-    def stopped(path):
-        calls.append(path)
+    def stopped(photo):
+        calls.append(photo)
         if len(calls) == 5:
             raise KeyboardInterrupt
-        return content(path)
+        return content(photo)
 
     monkeypatch.setattr(making, "_content", stopped)
     result = copy(tagged_json())
@@ -96,18 +96,53 @@ def test_an_interrupted_copy_says_that_it_goes_on_and_does(
     assert len(list((tmp_path / "copy" / "images").iterdir())) == 10
 
 
-def test_a_photo_that_vanishes_is_named(tagged_json, copy, monkeypatch):
+@pytest.mark.parametrize(
+    ("happens", "part"),
+    [
+        (lambda path: path.unlink(), "3.jpg: cannot be read: No such file or directory"),
+        (lambda path: path.write_bytes(b"other"), "3.jpg: was changed while it was copied"),
+    ],
+)
+def test_a_photo_that_changes_meanwhile_is_named(tagged_json, copy, monkeypatch, happens, part):
     content = making._content
 
-    def vanished(path):
-        if path.name == "3.jpg":
-            path.unlink()
-        return content(path)
+    def late(photo):
+        if photo.path.name == "3.jpg":
+            happens(photo.path)
+        return content(photo)
 
-    monkeypatch.setattr(making, "_content", vanished)
+    monkeypatch.setattr(making, "_content", late)
     result = copy(tagged_json())
     assert result.exit_code == 2
-    assert "3.jpg: cannot be read: No such file or directory" in result.stderr
+    assert part in result.stderr
+
+
+def test_masks_that_the_user_adds_stay(tagged_json, copy, tmp_path):
+    assert copy(tagged_json()).exit_code == 0
+    mask = tmp_path / "copy" / "masks" / "1.png"
+    mask.parent.mkdir(exist_ok=True)
+    mask.write_bytes(b"mine")
+    result = copy(tagged_json())
+    assert result.exit_code == 0
+    assert "is prepared already" in result.stderr
+    (tmp_path / "copy" / "images" / "2.jpg").unlink()
+    assert copy(tagged_json()).exit_code == 0
+    assert mask.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("way", ["--write-tags", "--copy-to"])
+def test_a_folder_whose_name_is_no_text(tagged_json, init, tmp_path, way):
+    root = tagged_json().rename(tmp_path / "caf\udce9")
+    options = (way,) if way == "--write-tags" else (way, tmp_path / "copy")
+    result = init(root, "--out", tmp_path / "recipe.yaml", *options)
+    assert result.exit_code == 0, result.output
+
+
+def test_classes_called_as_the_parts_of_a_json(tagged_json, copy, tmp_path):
+    path = tagged_json("images") / "tags.json"
+    path.write_text(path.read_text().replace('"dog"', '"categories"'))
+    assert copy(path.parent).exit_code == 0
+    assert read_layout(tmp_path / "copy").name == "prepared"
 
 
 @pytest.mark.parametrize(

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from wsss_tf.config import DataSettings
 from wsss_tf.data.checking.kinds import Finding
-from wsss_tf.data.checking.scanning import MaskFile, PhotoFile
+from wsss_tf.data.checking.scanning import MaskFile, PhotoFile, digest_of
 from wsss_tf.data.listing import Entry
 from wsss_tf.data.own.layouts import Layout
 from wsss_tf.data.prepare.record import NAME as RECORD
-from wsss_tf.data.prepare.record import listed_files, read_record
+from wsss_tf.data.prepare.record import about_of, agrees, listed_files, read_record
 from wsss_tf.data.prepare.sums import NAME as SUMS
 from wsss_tf.data.prepare.sums import read_sums
 from wsss_tf.errors import DataError
-from wsss_tf.files import sha256
 from wsss_tf.images import PHOTO_SUFFIXES
 from wsss_tf.labels import UNKNOWN, LabelSpace
 
@@ -251,20 +251,29 @@ def _stray_findings(facts: Facts) -> Iterator[Finding]:
 
 
 def _edited_findings(root: Path) -> Iterator[Finding]:
-    """Lists whose digest is not the one that data.json has of them."""
+    """Lists whose digest is not the one that data.json has of them, and data.json itself."""
     try:
         record = read_record(root) or {}
     except DataError:
         return  # Told with the lists.
-    files = listed_files(record)
-    if files is None:
-        yield Finding("edited", f"{RECORD}: `splits` and `files` are not as they were written")
-    for name, digest in sorted((files or {}).items()):
-        try:
-            if sha256(root / name) != digest:
-                yield Finding("edited", name)
-        except OSError:
-            continue  # Told with the lists, or with the digests.
+    files = listed_files(record) or {}
+    # None: it cannot be read, which is told with the lists or the digests.
+    found = {name: digest_of(root / name) for name in files}
+    for name in sorted(files):
+        if found[name] not in (None, files[name]):
+            yield Finding("edited", name)
+    if not files or _is_edited(record, root, found == files):
+        yield Finding("edited", f"{RECORD}: its classes or counts are not those of the folder")
+
+
+def _is_edited(record: dict[str, Any], root: Path, lists_are_whole: bool) -> bool:
+    about = about_of(record)
+    if about is None or list(about.labels) != record.get("labels"):
+        return True
+    try:
+        return lists_are_whole and not agrees(record, about, read_sums(root), root)
+    except DataError:
+        return False  # Told with the digests.
 
 
 def _changed_findings(facts: Facts) -> Iterator[Finding]:

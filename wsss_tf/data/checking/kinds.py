@@ -168,8 +168,8 @@ KINDS = (
     Kind(
         "edited",
         _NOTICE,
-        "Lists and digests that are not as the preparation wrote them",
-        "Right where you meant it; data.json has what was written.",
+        "Lists, digests and data.json that are not as the preparation wrote them",
+        "Right where you meant it; else prepare it again, which mends them.",
     ),
     Kind("shared", _NOTICE, "Lists that share photos", "Right where one list holds another."),
 )

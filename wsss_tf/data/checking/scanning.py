@@ -100,7 +100,7 @@ def _chunks(
 
 
 def _photo(path: Path, max_pixels: int, deep: bool) -> PhotoFile:
-    digest = _digest(path)
+    digest = digest_of(path)
     header = check_photo(path, max_pixels=max_pixels)
     if isinstance(header, str):
         return PhotoFile(None, Fault(_fault_of(path, max_pixels), header), digest)
@@ -127,7 +127,7 @@ def _fault_of(path: Path, max_pixels: int) -> str:
 def _mask(path: Path | None) -> MaskFile | None:
     if path is None or not os.path.exists(path):  # False too where it may not be asked.
         return None
-    digest = _digest(path)
+    digest = digest_of(path)
     try:
         mask = read_label_map(path)
     except DataError as error:
@@ -136,7 +136,8 @@ def _mask(path: Path | None) -> MaskFile | None:
     return MaskFile(mask.shape, tuple(np.flatnonzero(present).tolist()), digest=digest)
 
 
-def _digest(path: Path) -> str | None:
+def digest_of(path: Path) -> str | None:
+    """SHA-256 of a file; None where it cannot be read."""
     try:
         return sha256(path)
     except OSError:

@@ -11,9 +11,11 @@ from wsss_tf.data.own.class_folders import SPLITS, UNSPLIT, class_folders, list_
 from wsss_tf.data.own.coco_tags import coco_files, list_coco_tags, may_be_coco
 from wsss_tf.data.prepare.folder import unfinished
 from wsss_tf.data.prepare.record import NAME as RECORD
+from wsss_tf.data.prepare.record import read_record
 from wsss_tf.data.prepared import list_prepared
 from wsss_tf.data.tagged_folder import list_tagged_folder
 from wsss_tf.data.voc import list_voc
+from wsss_tf.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def read_layout(root: Path) -> Layout:
     if problem := unfinished(root):
         listing = Listing(mask_folder=root / "masks", problems=[problem])
         return Layout("none", "a folder that is not prepared to the end", root, listing)
-    if (root / RECORD).is_file() and not may_be_coco(root / RECORD):
+    if _is_prepared(root):
         title = f"a prepared folder ({RECORD})"
         return Layout("prepared", title, root, list_prepared(root), "prepared")
     if (root / "tags.csv").exists():
@@ -63,6 +65,16 @@ def read_layout(root: Path) -> Layout:
         title = "one folder per class"
         return Layout("class_folders", title, root, list_class_folders(root, folders))
     return Layout("none", "nothing known", root, _nothing(root))
+
+
+def _is_prepared(root: Path) -> bool:
+    """Whether data.json is there and ours, or damaged; a COCO-style JSON may have that name too."""
+    if not (root / RECORD).is_file():
+        return False
+    try:
+        return bool(read_record(root))
+    except DataError:
+        return not may_be_coco(root / RECORD)
 
 
 def guess_splits(found: Iterable[str]) -> tuple[str, str]:

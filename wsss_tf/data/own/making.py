@@ -29,7 +29,7 @@ def write_tags(root: Path, plan: Plan) -> Path:
     path = root / "tags.csv"
     if path.exists():
         raise RunError(f"{path}: exists. Use it as it is, or remove it to have it written anew.")
-    problems = _unfit(plan.photos)
+    problems = _unfit(root, plan.photos)
     if problems:
         raise DataProblems(problems)
     text = io.StringIO(newline="")
@@ -66,7 +66,7 @@ def copy_photos(
         Item(
             photo.id,
             _suffix(photo.path),
-            functools.partial(_content, photo.path),
+            functools.partial(_content, photo),
             None,
             photo.tags,
             (photo.split,),
@@ -83,22 +83,24 @@ def _source(root: Path, plan: Plan) -> Source:
 
     Not the folder: a recipe that is written into it makes it no other data set.
     """
-    digest, size = hashlib.sha256(), 0
-    for photo in plan.photos:
-        row = (photo.id, photo.digest, photo.split, *photo.tags)
-        digest.update(json.dumps(row).encode() + b"\n")
-        size += photo.path.stat().st_size
-    return Source(f"{root.resolve().name}/", size, digest.hexdigest())
+    from wsss_tf.data.prepare.sources import folder_name
+
+    rows = [(photo.id, photo.digest, photo.split, *photo.tags) for photo in plan.photos]
+    digest = hashlib.sha256("".join(f"{json.dumps(row)}\n" for row in rows).encode())
+    return Source(folder_name(root), sum(photo.bytes for photo in plan.photos), digest.hexdigest())
 
 
-def _content(path: Path) -> bytes:
+def _content(photo: OwnPhoto) -> bytes:
     try:
-        return path.read_bytes()
+        content = photo.path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}. Check it.") from error
+        raise DataError(f"{photo.path}: cannot be read: {error.strerror}. Check it.") from error
+    if hashlib.sha256(content).hexdigest() != photo.digest:
+        raise DataError(f"{photo.path}: was changed while it was copied. Give the command again.")
+    return content
 
 
-def _unfit(photos: Sequence[OwnPhoto]) -> list[str]:
+def _unfit(root: Path, photos: Sequence[OwnPhoto]) -> list[str]:
     """Why tags.csv cannot name these photos where they lie."""
     stems = Counter(photo.path.stem for photo in photos)
     found = [
@@ -108,7 +110,7 @@ def _unfit(photos: Sequence[OwnPhoto]) -> list[str]:
         if stems[photo.path.stem] > 1
     ]
     for photo in photos:
-        name = str(photo.path)
+        name = str(photo.path.relative_to(root))
         if name.encode("utf-8", "replace").decode() != name or not name.isprintable():
             found.append(f"{name!r}: is no plain UTF-8 name. Rename it, or use --copy-to.")
     return found

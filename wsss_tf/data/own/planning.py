@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wsss_tf.data.listing import Entry
 from wsss_tf.data.own.class_folders import UNSPLIT
 from wsss_tf.data.own.layouts import Layout
 from wsss_tf.data.photo_files import check_photos
@@ -30,6 +31,7 @@ class OwnPhoto:
         tags: the classes that it shows.
         split: train or val, or as the folders or the JSON say.
         digest: SHA-256 of the content.
+        bytes: its size.
     """
 
     path: Path
@@ -37,6 +39,7 @@ class OwnPhoto:
     tags: tuple[str, ...]
     split: str
     digest: str
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -89,12 +92,15 @@ def plan(layout: Layout, *, val_share: float, max_pixels: int = MAX_PIXELS) -> P
         problems += [f"{layout.root}: {error}"] if names or not problems else []
     if problems:
         raise DataProblems(problems)
-    photos = [
-        OwnPhoto(entry.path, "", entry.tags, entry.split, sha256(entry.path)) for entry in entries
-    ]
+    photos = [_own_photo(entry) for entry in entries]
     if layout.name == "class_folders":
         photos = _merged(photos)
     return Plan(tuple(_named(_parted(photos, val_share), layout.root)), labels)
+
+
+def _own_photo(entry: Entry) -> OwnPhoto:
+    path = entry.path
+    return OwnPhoto(path, "", entry.tags, entry.split, sha256(path), path.stat().st_size)
 
 
 def _merged(photos: list[OwnPhoto]) -> list[OwnPhoto]:

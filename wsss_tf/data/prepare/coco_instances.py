@@ -138,10 +138,15 @@ def tags_of(annotations: Iterable[Annotation]) -> tuple[str, ...]:
 
 
 class _Problems:
-    """Ids of what is wrong, by the rule that is broken."""
+    """Ids of what is wrong, by the rule that is broken.
+
+    Attributes:
+        refused: ids of images that are in the file and broke one: their annotations did not.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self.refused: set[int] = set()
         self._found: dict[str, list[Any]] = {}
 
     def add(self, rule: str, which: Any) -> None:
@@ -164,7 +169,10 @@ def _compact(one: dict[str, Any], problems: _Problems) -> Any:
     if "segmentation" in one:
         return _annotation(one, problems)
     if "file_name" in one:
-        return _image(one, problems)
+        image = _image(one, problems)
+        if image is None and _is_whole(one.get("id")):
+            problems.refused.add(one["id"])
+        return image
     return one
 
 
@@ -236,7 +244,8 @@ def _assembled(
 
 def _add(found: Instances, one: Annotation, image: Image | None, problems: _Problems) -> None:
     if image is None:
-        problems.add("annotations must name an image that the file has", one.id)
+        if one.image_id not in problems.refused:
+            problems.add("annotations must name an image that the file has", one.id)
         return
     try:
         check_shape(one.shape, image.height, image.width)

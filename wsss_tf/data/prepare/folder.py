@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from wsss_tf.data.prepare.items import About, Item
+from wsss_tf.data.prepare.items import About
 from wsss_tf.data.prepare.journal import NAME as JOURNAL
 from wsss_tf.data.prepare.journal import begun
 from wsss_tf.data.prepare.record import NAME as RECORD
 from wsss_tf.data.prepare.record import agrees, identity, listed_files, read_record
 from wsss_tf.data.prepare.sums import NAME as SUMS
 from wsss_tf.data.prepare.sums import changed, read_sums
-from wsss_tf.errors import DataError, DataProblems
-from wsss_tf.images import PHOTO_SUFFIXES
+from wsss_tf.errors import DataError
 
 _SHOWN = 3
 _FIX = "Choose another folder."
@@ -39,9 +38,9 @@ def differences(
     workers: int,
     progress: Callable[[int, int], None],
 ) -> list[str]:
-    """The files of a finished folder that are missing, changed, or none of its own.
+    """The files of a finished folder that are missing or changed.
 
-    Lists that others have added are no difference.
+    What others have added is no difference: lists, masks, or photos that no list names.
 
     Args:
         out: the folder.
@@ -61,9 +60,7 @@ def differences(
         return [SUMS]
     if not agrees(record, about, sums, out):
         return [RECORD]
-    found = changed(out, sums, workers=workers, progress=progress)
-    here = {f"{name}/{file}" for name in ("images", "masks") for file in _pictures(out / name)}
-    return found + sorted(here - sums.keys())
+    return changed(out, sums, workers=workers, progress=progress)
 
 
 def unfinished(root: Path) -> str | None:
@@ -71,18 +68,28 @@ def unfinished(root: Path) -> str | None:
 
     Its tags.csv may be there already: without data.json nothing names the classes of its masks.
     """
-    if (root / RECORD).exists():
+    if (root / RECORD).is_file():
         return None
     if (root / JOURNAL).exists():
         return (
             f"{root}: is not prepared to the end. Give the command again that was ended here, "
             "`wsss-tf data prepare` or `wsss-tf data init --copy-to`: it goes on."
         )
-    if (root / SUMS).exists():
+    if _has_sums(root):
         return (
             f"{root}: has lost {RECORD}, which tells its classes. Prepare it into another folder."
         )
     return None
+
+
+def _has_sums(root: Path) -> bool:
+    """Whether SHA256SUMS of a prepared folder is there; others have files of that name too."""
+    if not all((root / name).is_dir() for name in ("images", "lists")):
+        return False
+    try:
+        return bool(read_sums(root))
+    except DataError:
+        return False
 
 
 def require_own(out: Path, about: About) -> None:
@@ -109,35 +116,6 @@ def require_own(out: Path, about: About) -> None:
             f"{out}: holds another preparation, of {held.get('data_set')!r}; it differs in "
             f"{', '.join(differ)}. {_FIX}"
         )
-
-
-def require_no_strangers(out: Path, items: Sequence[Item]) -> None:
-    """Makes sure that no file in `out` would be taken for a photo or a mask of the items.
-
-    Raises:
-        DataProblems: one line for each folder with such files; none is removed.
-    """
-    wanted = {
-        "images": {Path(item.photo_name).name for item in items},
-        "masks": {Path(item.mask_name).name for item in items if item.mask is not None},
-    }
-    problems = []
-    for folder, names in wanted.items():
-        strange = sorted(_pictures(out / folder) - names)
-        if strange:
-            shown = ", ".join(strange[:_SHOWN])
-            problems.append(
-                f"{out / folder}: must have only files of this data set. Received others: "
-                f"{len(strange):,}, such as {shown}. Move them away, or choose another folder."
-            )
-    if problems:
-        raise DataProblems(problems)
-
-
-def _pictures(folder: Path) -> set[str]:
-    """What could be taken for a photo or a mask in a folder."""
-    names = (name for name in _names(folder) if not name.startswith("."))
-    return {name for name in names if Path(name).suffix.lower() in PHOTO_SUFFIXES}
 
 
 def _names(folder: Path) -> list[str]:

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 SUFFIXES = (".jpg", ".png")
-# No character that some reader takes for the end of a line.
+# No character that some reader takes for the end of a line, and none that is no text.
 _ID = re.compile(
-    r"[^\s./\\\x00-\x1f\x7f-\x9f](?:[^/\\\x00-\x1f\x7f-\x9f\u2028\u2029]{0,198}"
-    r"[^\s/\\\x00-\x1f\x7f-\x9f])?"
+    r"[^\s./\\\x00-\x1f\x7f-\x9f\ud800-\udfff](?:[^/\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{0,198}"
+    r"[^\s/\\\x00-\x1f\x7f-\x9f\ud800-\udfff])?"
 )
 _SPLIT = re.compile(r"[\w-][\w.-]{0,99}")
 
@@ -102,14 +102,18 @@ def item_problems(items: Sequence[Item], about: About) -> list[str]:
         if item.id in seen:
             problems.append(f"{item.id}: is there twice; an id names one photo and its mask.")
         seen.add(item.id)
-        problems += [f"{item.id}: {fault}" for fault in _faults(item, about)]
+        name = item.id if item.id.isprintable() else repr(item.id[:80])
+        problems += [f"{name}: {fault}" for fault in _faults(item, about)]
     return problems
 
 
 def _faults(item: Item, about: About) -> list[str]:
     faults = []
     if not _ID.fullmatch(item.id):
-        faults.append(f"must be the stem of a file name. Received: {item.id[:80]!r}.")
+        faults.append(
+            "must be the stem of a file name, of at most 200 characters, without '/', '\\', line "
+            f"ends and control characters, and not start with a dot. Received: {item.id[:80]!r}."
+        )
     if item.suffix not in SUFFIXES:
         faults.append(f"must end in {' or '.join(SUFFIXES)}. Received: {item.suffix!r}.")
     unknown = [tag for tag in item.tags if tag not in about.labels[1:]]

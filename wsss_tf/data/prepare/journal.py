@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wsss_tf.errors import RunError
-from wsss_tf.files import JsonLines, read_jsonl, remove
+from wsss_tf.files import JsonLines, read_jsonl, remove, write_text
 
 NAME = ".prepare.jsonl"
 
@@ -18,7 +18,7 @@ class Journal:
     Args:
         out: the folder that is being prepared.
         identity: what decides on the bytes. The lines of another one are dropped, and so are all
-            of a file that is damaged: what they are about is then written again.
+            where one is damaged: what they are about is then written again.
 
     Attributes:
         kept: photo id -> SHA-256 of its photo and, where it has one, of its mask.
@@ -36,8 +36,8 @@ class Journal:
             whole = False
         if not whole:
             self.kept = {}
-            remove(path)
-            self._lines.append(identity)
+            # At once: without its first line nothing would tell that the folder is ours.
+            write_text(path, json.dumps(identity, ensure_ascii=False) + "\n")
 
     def add(self, item: str, digests: list[str]) -> None:
         """Notes that the files of a photo are written."""

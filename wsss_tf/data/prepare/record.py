@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wsss_tf.data.prepare.items import About, is_split
+from wsss_tf.data.prepare.items import About, Source, is_split
 from wsss_tf.data.prepare.sums import NAME as SUMS
 from wsss_tf.errors import DataError
+from wsss_tf.labels import label_space
 
 NAME = "data.json"
 FORMAT = 1
@@ -110,11 +111,29 @@ def agrees(record: Mapping[str, Any], about: About, sums: Mapping[str, str], out
         out: the folder.
     """
     counts = {
-        split: len((out / list_name(split)).read_text("utf-8").split("\n")) - 1
-        for split in record["splits"]
+        split: (out / list_name(split)).read_bytes().count(b"\n") for split in record["splits"]
     }
-    notes, version = record.get("notes"), record.get("wsss_tf")
-    if not isinstance(notes, list) or not isinstance(version, str):
+    if not isinstance(record.get("notes"), list):
         return False
-    about = dataclasses.replace(about, notes=tuple(notes))
-    return dict(record) == make_record(about, sums, counts, record["files"], version)
+    about = dataclasses.replace(about, notes=tuple(record["notes"]))
+    expected = make_record(about, sums, counts, record["files"], record.get("wsss_tf", ""))
+    return dict(record) == expected
+
+
+def about_of(record: Mapping[str, Any]) -> About | None:
+    """The data set that a record is of, with the classes of its label space where one is packaged.
+
+    None where the record is not of the form that `make_record` gives.
+    """
+    try:
+        space = record["label_space"]
+        packaged = space in ("voc", "coco", "youtube_objects", "scenes")
+        return About(
+            str(record["data_set"]),
+            space,
+            label_space(space).names if packaged else tuple(record["labels"]),
+            tuple(Source(**one) for one in record["sources"]),
+            settings=tuple(record["settings"].items()),
+        )
+    except (KeyError, TypeError, AttributeError):
+        return None

@@ -80,7 +80,12 @@ def source_of(
     for name, size in sorted(pair for pair in walk(path) if only(pair[0])):
         digest.update(f"{name}\0{size}\n".encode("utf-8", "surrogateescape"))
         total += size
-    return Source(f"{path.resolve().name}/", total, digest.hexdigest())
+    return Source(folder_name(path), total, digest.hexdigest())
+
+
+def folder_name(path: Path) -> str:
+    """The name of a folder as a source; bytes in it that are no text become escapes."""
+    return path.resolve().name.encode("utf-8", "backslashreplace").decode() + "/"
 
 
 def _digest(path: Path) -> str:

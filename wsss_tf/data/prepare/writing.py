@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from wsss_tf import __version__
 from wsss_tf.data.photo_files import check_photo
-from wsss_tf.data.prepare.folder import require_no_strangers, require_own
+from wsss_tf.data.prepare.folder import require_own
 from wsss_tf.data.prepare.items import About, Item, item_problems
 from wsss_tf.data.prepare.journal import Journal
 from wsss_tf.data.prepare.record import NAME as RECORD
@@ -42,7 +42,8 @@ def write_prepared(
     """Writes images/, masks/, lists/, SHA256SUMS and tags.csv, and data.json last.
 
     Stopped at any moment and called again, it goes on: what the journal says is written is kept
-    where its content is still that. An uninterrupted call gives the same bytes.
+    where its content is still that. An uninterrupted call gives the same bytes. What others have
+    put beside them stays.
 
     Args:
         out: empty, missing, or what an earlier call with the same `about` has left there.
@@ -55,8 +56,8 @@ def write_prepared(
         The content of data.json.
 
     Raises:
-        DataProblems: everything that is wrong with items, or files in `out` that are of none. No
-            tags.csv and no data.json is there then.
+        DataProblems: everything that is wrong with items: before anything is written, or once all
+            the others are, and then without tags.csv and data.json.
         DataError: `out` holds something else.
         RunError: `out` cannot be written to, or another process prepares it.
     """
@@ -66,7 +67,6 @@ def write_prepared(
     require_own(out, about)  # Before the lock, which makes the folder; after it, for good.
     with lock(out):
         require_own(out, about)
-        require_no_strangers(out, items)
         # Another version may write other bytes: only what this one wrote is kept.
         journal = Journal(out, {**identity(about), "wsss_tf": __version__})
         for name in (RECORD, "tags.csv"):
