@@ -102,8 +102,7 @@ def require_own(out: Path, about: About) -> None:
         raise DataError(f"{out}: must be a folder. Received: a file. {_FIX}")
     names = [name for name in _names(out) if not name.startswith(".")]
     wanted = identity(about)
-    started = begun(out)
-    held = read_record(out) or (started and {**started})
+    held = read_record(out) or begun(out)
     if held is None:
         if names:
             raise DataError(

@@ -126,14 +126,19 @@ def about_of(record: Mapping[str, Any]) -> About | None:
     None where the record is not of the form that `make_record` gives.
     """
     try:
-        space = record["label_space"]
-        packaged = space in ("voc", "coco", "youtube_objects", "scenes")
         return About(
             str(record["data_set"]),
-            space,
-            label_space(space).names if packaged else tuple(record["labels"]),
+            record["label_space"],
+            _classes(record),
             tuple(Source(**one) for one in record["sources"]),
             settings=tuple(record["settings"].items()),
         )
     except (KeyError, TypeError, AttributeError):
         return None
+
+
+def _classes(record: Mapping[str, Any]) -> tuple[str, ...]:
+    try:
+        return label_space(record["label_space"]).names
+    except ValueError:  # A user's own.
+        return tuple(record["labels"])
