@@ -14,8 +14,9 @@ from pydantic import ValidationError
 
 from wsss_tf.config import DataSettings
 from wsss_tf.config.messages import problem_lines
+from wsss_tf.data.checking.facts import Facts
 from wsss_tf.data.checking.figures import Figures, figures
-from wsss_tf.data.checking.findings import Facts, all_findings
+from wsss_tf.data.checking.findings import all_findings
 from wsss_tf.data.checking.kinds import Group, Severity, grouped
 from wsss_tf.data.checking.scanning import MaskFile, PhotoFile, scan
 from wsss_tf.data.listing import Entry

@@ -4,100 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from wsss_tf.config import DataSettings
+from wsss_tf.data.checking.facts import Facts
 from wsss_tf.data.checking.kinds import Finding
-from wsss_tf.data.checking.scanning import MaskFile, PhotoFile, digest_of
-from wsss_tf.data.listing import Entry
-from wsss_tf.data.own.layouts import Layout
-from wsss_tf.data.prepare.record import NAME as RECORD
-from wsss_tf.data.prepare.record import about_of, agrees, listed_files, read_record
-from wsss_tf.data.prepare.sums import NAME as SUMS
-from wsss_tf.data.prepare.sums import read_sums
-from wsss_tf.errors import DataError
+from wsss_tf.data.checking.prepared import changed_findings, edited_findings
 from wsss_tf.images import PHOTO_SUFFIXES
-from wsss_tf.labels import UNKNOWN, LabelSpace
-
-
-@dataclass(frozen=True)
-class Facts:
-    """All that is known of a folder.
-
-    Attributes:
-        layout: with its entries.
-        settings: to train with.
-        full: the label space of the ids in masks; None where there is none.
-        labels: the kept classes; None likewise.
-        photos: by path.
-        masks: by the path of their photo; those that exist.
-        mask_paths: where each photo's mask would be.
-        training: the lines that training would refuse the folder with.
-    """
-
-    layout: Layout
-    settings: DataSettings
-    full: LabelSpace | None
-    labels: LabelSpace | None
-    photos: dict[Path, PhotoFile]
-    masks: dict[Path, MaskFile]
-    mask_paths: dict[Path, Path]
-    training: tuple[str, ...]
-
-    @property
-    def entries(self) -> list[Entry]:
-        """Every photo of every list."""
-        return self.layout.listing.entries
-
-    @cached_property
-    def by_path(self) -> dict[Path, Entry]:
-        """Each photo once, as the first list has it."""
-        found: dict[Path, Entry] = {}
-        for entry in self.entries:
-            found.setdefault(entry.path, entry)
-        return found
-
-    @cached_property
-    def splits_of(self) -> dict[Path, frozenset[str]]:
-        """The splits that each photo is in."""
-        found: dict[Path, set[str]] = defaultdict(set)
-        for entry in self.entries:
-            found[entry.path].add(entry.split)
-        return {path: frozenset(splits) for path, splits in found.items()}
-
-    @cached_property
-    def known_ids(self) -> frozenset[int]:
-        """The ids that a mask may have, 255 among them; all where there is no label space."""
-        if self.full is None or self.labels is None:
-            return frozenset(range(256))
-        table = self.labels.ids_from(self.full)
-        return frozenset(np.flatnonzero(table != UNKNOWN).tolist())
-
-    def opened(self, path: Path) -> bool:
-        """Whether opening the data set to train looks at this photo."""
-        if self.layout.source in ("voc", "prepared"):
-            used = {self.settings.train_split, self.settings.eval_split}
-            return bool(self.splits_of[path] & used)
-        return True
-
-    def name(self, path: Path) -> str:
-        """The path as a user would write it: below the folder."""
-        return relative(path, self.layout.root)
-
-    def short(self, text: str, path: Path) -> str:
-        """A message about a file, with its name in place of its whole path."""
-        return text.replace(str(path), self.name(path), 1)
-
-
-def relative(path: Path, root: Path) -> str:
-    """The path below `root`, or the whole path where it is not below."""
-    return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def all_findings(facts: Facts, faults: list[str]) -> Iterator[Finding]:
@@ -110,8 +23,8 @@ def all_findings(facts: Facts, faults: list[str]) -> Iterator[Finding]:
     yield from _copy_findings(facts)
     yield from _stray_findings(facts)
     if facts.layout.source == "prepared":
-        yield from _edited_findings(facts.layout.root)
-        yield from _changed_findings(facts)
+        yield from edited_findings(facts.layout.root)
+        yield from changed_findings(facts)
 
 
 def _list_findings(facts: Facts, faults: list[str]) -> Iterator[Finding]:
@@ -248,51 +161,6 @@ def _stray_findings(facts: Facts) -> Iterator[Finding]:
         for path in _files(folder):
             if path.suffix.lower() in PHOTO_SUFFIXES and path not in facts.photos:
                 yield Finding("unlisted", facts.name(path), path)
-
-
-def _edited_findings(root: Path) -> Iterator[Finding]:
-    """Lists whose digest is not the one that data.json has of them, and data.json itself."""
-    try:
-        record = read_record(root) or {}
-    except DataError:
-        return  # Told with the lists.
-    files = listed_files(record) or {}
-    # None: it cannot be read, which is told with the lists or the digests.
-    found = {name: digest_of(root / name) for name in files}
-    for name in sorted(files):
-        if found[name] not in (None, files[name]):
-            yield Finding("edited", name)
-    if not files or _is_edited(record, root, found == files):
-        yield Finding("edited", f"{RECORD}: its classes or counts are not those of the folder")
-
-
-def _is_edited(record: dict[str, Any], root: Path, lists_are_whole: bool) -> bool:
-    about = about_of(record)
-    if about is None or list(about.labels) != record.get("labels"):
-        return True
-    try:
-        return lists_are_whole and not agrees(record, about, read_sums(root), root)
-    except DataError:
-        return False  # Told with the digests.
-
-
-def _changed_findings(facts: Facts) -> Iterator[Finding]:
-    """Photos and masks whose digest is not the one in SHA256SUMS."""
-    root = facts.layout.root
-    try:
-        written = read_sums(root)
-    except DataError as error:
-        yield Finding("edited", facts.short(str(error), root / SUMS))
-        return
-    for path, photo in facts.photos.items():
-        mask, place = facts.masks.get(path), facts.mask_paths[path]
-        # What is None cannot be read, which is told by itself.
-        if photo.digest and written.get(facts.name(path), photo.digest) != photo.digest:
-            yield Finding("changed", facts.name(path), path)
-        digest = written.get(facts.name(place))
-        if digest and (mask is None or (mask.digest and mask.digest != digest)):
-            gone = "" if mask else ": is gone"
-            yield Finding("changed", f"{facts.name(place)}{gone}", path, place if mask else None)
 
 
 def _files(folder: Path) -> list[Path]:

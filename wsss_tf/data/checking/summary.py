@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wsss_tf.data.checking.check import Check
-from wsss_tf.data.checking.findings import relative
+from wsss_tf.data.checking.facts import relative
 from wsss_tf.data.checking.text import printable
 
 
