@@ -64,8 +64,9 @@ class Source:
 
     Attributes:
         name: its file name; a folder's ends in "/".
-        bytes: its size; of a folder, that of all its files.
-        sha256: of its content; of a folder, of the names and sizes of its files.
+        bytes: its size; of a folder, that of the files that are read.
+        sha256: of its content; of a folder, of the names and sizes of those files, or of the photos
+            themselves and their tags and splits where it is a user's own.
     """
 
     name: str
