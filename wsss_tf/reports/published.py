@@ -25,7 +25,7 @@ class Column:
     Attributes:
         name: "paper" for that of the paper, else the method's.
         miou: mean over classes, a fraction.
-        iou: of each class, a fraction; empty where only the mean is known.
+        iou: of each class, a fraction; without the background for methods that have none.
     """
 
     name: str
@@ -42,12 +42,14 @@ class Published:
         of: what was scored.
         source: the paper.
         columns: the paper's own method first.
+        note: what to know of the figures, a sentence; "" for nothing.
     """
 
     table: str
     of: str
     source: str
     columns: tuple[Column, ...]
+    note: str
 
 
 def published_for(data: DataSettings, classes: Sequence[str], split: str) -> Published | None:
@@ -91,7 +93,7 @@ def _prepared_data_set(data: DataSettings) -> str | None:
 
 
 def read_published(data_set: str) -> Published:
-    """The table of a data set: "voc" (Table 1), "coco" (8) or "youtube_objects" (7, means only).
+    """The table of a data set: "voc" (Table 1), "coco" (8) or "youtube_objects" (7).
 
     Raises:
         ValueError: another name.
@@ -111,4 +113,5 @@ def read_published(data_set: str) -> Published:
         )
         for one in table["columns"]
     )
-    return Published(table["table"], table["of"], content["source"], tuple(columns))
+    note = table.get("note", "")
+    return Published(table["table"], table["of"], content["source"], tuple(columns), note)

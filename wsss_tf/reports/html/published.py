@@ -28,10 +28,10 @@ def published_notes(run: RunFolder, scores: Scores) -> list[str]:
     table = _table(run, scores)
     if table is None:
         return []
-    means = "" if table.columns[0].iou else "; only their means are known"
+    note = f" {table.note}" if table.note else ""
     return [
-        f"{table.table} is that of {table.source}: figures on {table.of}{means}. "
-        f"Ours are on {_photos(scores)} photos."
+        f"{table.table} is that of {table.source}: figures on {table.of}. "
+        f"Ours are on {_photos(scores)} photos.{note}"
     ]
 
 
