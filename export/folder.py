@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wsss_tf.errors import RunError
-from wsss_tf.files import lock
+from wsss_tf.files import cannot_write, lock
 
 
 @contextlib.contextmanager
@@ -40,7 +40,7 @@ def new_folder(out: Path) -> Iterator[Path]:
         except OSError as error:
             _remove(building)
             if _is_about(error, building, out):
-                raise _cannot_write(out, error) from error
+                raise cannot_write(out, error) from error
             raise
         except BaseException:
             _remove(building)
@@ -104,10 +104,3 @@ def _is_about(error: OSError, *places: Path) -> bool:
     """Whether an error met one of `places`, or a disk that takes no more."""
     named = str(error.filename or "")
     return not named or any(named.startswith(str(place)) for place in places)
-
-
-def _cannot_write(out: Path, error: OSError) -> RunError:
-    reason = error.strerror or str(error)
-    return RunError(
-        f"{out}: cannot be written: {reason}. Free space, or choose a folder you may write to."
-    )

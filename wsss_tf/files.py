@@ -22,6 +22,22 @@ from wsss_tf.errors import DataError, RunError
 _TEMPORARY = ".wsss-tmp-"
 _WRITE_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 _LOCK_TAKEN = {errno.EAGAIN, errno.EACCES}
+_FIXES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Free space, or choose another folder."),
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS), "Choose a folder that you may write to."
+    ),
+    **dict.fromkeys(
+        (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY),
+        "Move away what is in its place, or choose another folder.",
+    ),
+}
+
+
+def cannot_write(path: str | os.PathLike[str], error: OSError) -> RunError:
+    """The error for a file or folder that cannot be written: the reason, and what mends it."""
+    fix = _FIXES.get(error.errno or 0, "Choose another folder.")
+    return RunError(f"{path}: cannot be written: {error.strerror or error}. {fix}")
 
 
 @contextlib.contextmanager
@@ -40,7 +56,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = open(temporary, "xb")  # noqa: SIM115 (closed below, before the rename)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     try:
         with file:
             yield file
@@ -51,7 +67,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         # An error that the block met while reading some other file is not about `path`.
         about_target = error.errno in _WRITE_ERRNOS or error.filename == str(temporary)
         if about_target:
-            raise _cannot_write(path, error) from error
+            raise cannot_write(path, error) from error
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -66,7 +82,7 @@ def remove(path: str | os.PathLike[str]) -> None:
     try:
         Path(path).unlink(missing_ok=True)
     except OSError as error:
-        raise _cannot_write(Path(path), error) from error
+        raise cannot_write(path, error) from error
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
@@ -155,13 +171,13 @@ def lock(folder: str | os.PathLike[str]) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         file = open(path, "a+", encoding="ascii")  # noqa: SIM115 (entered below)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in _LOCK_TAKEN:
-                raise _cannot_write(path, error) from error
+                raise cannot_write(path, error) from error
             file.seek(0)
             owner = file.read().strip() or "unknown"
             raise RunError(
@@ -203,7 +219,7 @@ class JsonLines:
                     file.truncate(file.read().rfind(b"\n") + 1)
                 file.write(line)
         except OSError as error:
-            raise _cannot_write(self.path, error) from error
+            raise cannot_write(self.path, error) from error
 
 
 def read_jsonl(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
@@ -242,13 +258,6 @@ def truncate_jsonl(
         lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
         write_text(path, "".join(lines))
     return rows
-
-
-def _cannot_write(path: Path, error: OSError) -> RunError:
-    reason = error.strerror or str(error)
-    return RunError(
-        f"{path}: cannot be written: {reason}. Free space, or choose a folder you may write to."
-    )
 
 
 def _remove_leftovers(folder: Path) -> None:

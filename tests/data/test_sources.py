@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -137,6 +138,13 @@ def test_a_missing_folder_and_a_missing_list_are_told_apart(write_folder, build)
     assert "is not a folder" in problems_of(root / "no", build.settings())[0]
     (root / "tags.csv").unlink()
     assert "tags.csv: does not exist. A tagged folder" in problems_of(root, build.settings())[0]
+
+
+def test_a_list_that_is_a_pipe_is_not_waited_for(write_folder, build):
+    root = write_folder([ROW])
+    (root / "tags.csv").unlink()
+    os.mkfifo(root / "tags.csv")
+    assert "tags.csv: must be a regular file" in problems_of(root, build.settings())[0]
 
 
 def test_a_split_without_photos_and_an_unknown_class_to_keep(write_folder, build):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,10 +78,14 @@ class Listing:
 
     def read_text(self, path: Path, *, fix: str) -> str | None:
         """Text of a list, which counts as read; None and a problem where it cannot be read."""
+        content, reason = None, "must be a regular file, not a folder, a device or a pipe"
         try:
-            content = path.read_bytes()
+            if stat.S_ISREG(path.stat().st_mode):  # Opening a pipe waits for whoever writes to it.
+                content = path.read_bytes()
         except OSError as error:
-            reason = "does not exist" if isinstance(error, FileNotFoundError) else error.strerror
+            missing = isinstance(error, FileNotFoundError)
+            reason = "does not exist" if missing else str(error.strerror)
+        if content is None:
             self.problems.append(f"{path}: {reason}. {fix}")
             return None
         try:

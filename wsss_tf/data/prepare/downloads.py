@@ -151,10 +151,7 @@ def _named_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(
-            f"{path}: cannot be written: {error.strerror}. Free space, or choose a folder you may "
-            "write to."
-        ) from error
+        raise files.cannot_write(path, error) from error
 
 
 def _fetch_from(mirror: str, part: _Part, sha256: str | None) -> None:
