@@ -13,7 +13,6 @@ from wsss_tf.reports.html import write_report
 from wsss_tf.reports.published import DATA_SETS, published_for, read_published
 from wsss_tf.training import RunFolder
 
-
 # They tell objects from background, and the paper prints no figure of theirs for the latter.
 WITHOUT_BACKGROUND = ("Papazoglou", "Tang", "Ochs")
 
