@@ -24,6 +24,7 @@ _WRITE_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO
 _LOCK_TAKEN = {errno.EAGAIN, errno.EACCES}
 _FIXES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Free space, or choose another folder."),
+    errno.EIO: "Check the disk, or choose another folder.",
     **dict.fromkeys(
         (errno.EACCES, errno.EPERM, errno.EROFS), "Choose a folder that you may write to."
     ),

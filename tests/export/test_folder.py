@@ -59,9 +59,11 @@ def test_an_error_leaves_nothing(tmp_path, error):
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, number):
-    with pytest.raises(RunError, match=r"bundle: cannot be written: .*Free space"):
+@pytest.mark.parametrize(
+    ("number", "fix"), [(errno.ENOSPC, "Free space"), (errno.EIO, "Check the disk")]
+)
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, number, fix):
+    with pytest.raises(RunError, match=rf"bundle: cannot be written: .*{fix}"):
         build(tmp_path / "bundle", OSError(number, os.strerror(number)))
     assert names(tmp_path) == []
 
