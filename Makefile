@@ -6,6 +6,8 @@ SHELL := /bin/sh
 unexport PYTHONPATH PYTHONHOME PIP_USER
 
 PYTHON ?=
+# Each takes a core and 2 to 3 GB. A file's tests stay together, as they share what it trains.
+WORKERS ?= 2
 CANDIDATES := python3.11 python3.12 python3.13 python3 python
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,9 +22,9 @@ demo: $(STAMP) ## Make scenes, train on their tags, and write demo/demo.png and 
 	@echo "demo: draws scenes, trains three networks from their tags alone and writes demo/."
 	@$(BIN)/wsss-tf demo --out demo
 
-test: $(STAMP) ## Run the tests; ARGS="-m 'not slow'" and the like reach pytest.
+test: $(STAMP) ## Run the tests in WORKERS=2 processes; ARGS="-m 'not slow'" and the like reach pytest.
 	@echo "test: runs pytest; tests on real photos run where WSSS_TF_REAL names their folder."
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(STAMP) ## Check format and lint rules.
 	@$(BIN)/ruff format --check .
