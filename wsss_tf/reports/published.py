@@ -23,7 +23,7 @@ class Column:
     """The figures of one method.
 
     Attributes:
-        name: "paper" for that of the paper, else the method's.
+        name: of the method; "paper" and what it was trained on for the paper's.
         miou: mean over classes, a fraction.
         iou: of each class, a fraction; without the background for methods that have none.
     """

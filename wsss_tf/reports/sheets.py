@@ -67,7 +67,9 @@ def draw_sheet(
     Returns:
         `path`.
     """
-    aspect = float(np.mean([row[0].shape[0] / row[0].shape[1] for row in rows]))
+    # A photo far from square is shown small; it does not set the height of all rows.
+    aspects = [row[0].shape[0] / row[0].shape[1] for row in rows]
+    aspect = float(np.mean(np.clip(aspects, 0.25, 2.0)))
     width = 1.75 * len(titles)
     height = 1.95 * len(rows) * aspect + 0.9
     figure = Figure(figsize=(width, height), dpi=130, facecolor=_PAPER, layout="constrained")
@@ -75,11 +77,16 @@ def draw_sheet(
     for axes, pictures, caption in zip(grid, rows, captions, strict=True):
         for axis, picture in zip(axes, pictures, strict=True):
             _show(axis, picture)
-        axes[0].set_xlabel(caption, fontsize=8, color=_INK)
+        axes[0].set_xlabel(as_text(caption), fontsize=8, color=_INK)
     for axis, title in zip(grid[0], titles, strict=True):
-        axis.set_title(title, fontsize=10, color=_INK)
+        axis.set_title(as_text(title), fontsize=10, color=_INK)
     _legend(figure, labels)
     return _save(figure, path)
+
+
+def as_text(name: str) -> str:
+    """A user's text as matplotlib writes it letter by letter: between two '$' it reads formulas."""
+    return name.replace("$", r"\$")
 
 
 def _show(axis: Any, picture: np.ndarray) -> None:
@@ -92,7 +99,9 @@ def _show(axis: Any, picture: np.ndarray) -> None:
 
 def _legend(figure: Figure, labels: LabelSpace) -> None:
     colours = palette() / 255.0
-    patches = [Patch(facecolor=colours[i], label=name) for i, name in enumerate(labels.names) if i]
+    patches = [
+        Patch(facecolor=colours[i], label=as_text(name)) for i, name in enumerate(labels.names) if i
+    ]
     figure.legend(
         handles=patches,
         loc="outside lower center",
