@@ -21,8 +21,8 @@ def prepare() -> None:
     """Make a folder to train on from the archives of a data set.
 
     --out gets images/, masks/, lists/, tags.csv and data.json: a recipe reads it with
-    data.source=prepared. Nothing is unpacked elsewhere, and what is written is kept by a second
-    call.
+    data.source=prepared. What is written is kept by a second call. Nothing is unpacked elsewhere
+    but what is wanted of a compressed tar: into a temporary file, in TMPDIR.
 
     \b
     Example:

@@ -3,6 +3,7 @@
 from wsss_tf.images.decoding import (
     MAX_PIXELS,
     PhotoHeader,
+    as_displayed,
     as_stored,
     photo_header,
     read_label_map,
@@ -24,6 +25,7 @@ __all__ = [
     "MAX_PIXELS",
     "PHOTO_SUFFIXES",
     "PhotoHeader",
+    "as_displayed",
     "as_stored",
     "enlarged",
     "label_map_from_png",

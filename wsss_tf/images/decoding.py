@@ -143,6 +143,21 @@ def read_label_map(
         return np.array(image)
 
 
+def as_displayed(label_map: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """A label map in the grid in which a photo's file has the pixels, turned as it is displayed.
+
+    Args:
+        label_map: uint8 [H, W].
+        orientation: as in the photo's `PhotoHeader`.
+
+    Returns:
+        uint8, [H, W] or [W, H].
+    """
+    if orientation not in _TURNS:
+        return label_map
+    return np.array(Image.fromarray(label_map).transpose(_TURNS[orientation]))
+
+
 def as_stored(path: str | os.PathLike[str], label_map: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A label map of a photo as displayed, turned into the grid in which its file has the pixels.
 

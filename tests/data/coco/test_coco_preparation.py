@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import http.server
+import io
 import json
 import shutil
 import threading
@@ -23,6 +24,7 @@ from wsss_tf.data.prepare.coco_instances import read_instances
 from wsss_tf.data.prepare.preparation import Request
 from wsss_tf.errors import DataError, DataProblems
 from wsss_tf.files import sha256
+from wsss_tf.images import read_photo
 from wsss_tf.labels import COCO
 
 codec = pytest.importorskip("pycocotools.mask")
@@ -121,6 +123,35 @@ def test_the_prepared_folder(small, tmp_path, year):
         f"val{year}.zip",
         f"annotations_trainval{year}.zip",
     ]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_masks_are_turned_with_photos_that_have_an_orientation(edition, tmp_path, orientation):
+    """The polygon lies in the grid of the file's pixels, over a square that is white there."""
+    made, name = edition(), "COCO_val2014_000000000001.jpg"
+    made.image("train2014", 9)
+    made.annotation("train2014", 9, [BOX])
+    made.image("val2014", 1)
+    made.annotation("val2014", 1, [[0.0, 0.0, 16.0, 0.0, 16.0, 8.0, 0.0, 8.0]])
+    pixels = np.zeros((24, 30, 3), np.uint8)
+    pixels[:8, :16] = 255
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(buffer, "JPEG", exif=exif, quality=100)
+    made.photos["val2014"][name] = buffer.getvalue()
+    prepare(made.write(tmp_path / "root"), tmp_path / "out")
+    photo = read_photo(tmp_path / "out/images" / name)
+    assert np.array_equal(mask(tmp_path / "out", name[:-4]), photo.min(axis=2) > 127)
+
+
+def test_two_files_of_one_name_are_refused(small, tmp_path):
+    root = small().write(tmp_path / "root", zipped=False)
+    name = "COCO_train2014_000000000025.jpg"
+    (root / "train2014/grey").mkdir()
+    shutil.copy(root / "train2014" / name, root / "train2014/grey" / name)
+    with pytest.raises(DataProblems, match=f"photo once. Received: {name} and grey/{name}"):
+        prepare(root, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_prepared_folder_is_a_source_whose_truth_can_be_scored(small, tmp_path):

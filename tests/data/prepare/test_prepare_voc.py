@@ -143,7 +143,7 @@ def test_unpacked_folders_give_the_same_data(pets, made, voc_root, prepare, tmp_
     packed.pop("data.json")
     unpacked.pop("data.json")
     assert packed == unpacked
-    assert any("is a folder: its digest is of file names" in note for note in record["notes"])
+    assert any("is a folder: its digest is of names and sizes" in note for note in record["notes"])
 
 
 def test_sbd_in_a_tar_that_is_not_compressed(made, voc_root, prepare, tmp_path):

@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import io
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,6 +31,63 @@ def test_another_edition_is_refused(made, voc_root, prepare, tmp_path, packed):
     with pytest.raises(DataError, match="must be the trainval archive of VOC2012.*VOC2007"):
         prepare(voc_root)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_second_copy_is_refused_and_a_few_annotations_of_another_year_are_not(
+    made, voc_root, prepare, tmp_path
+):
+    (voc_root / "VOCtrainval_11-May-2012.tar").unlink()
+    made("unpack")(voc_root / "tmp", made("voc_files")())
+    root = shutil.move(voc_root / "tmp/VOCdevkit/VOC2012", voc_root / "VOC2012")
+    other = made("voc_files")(edition="VOC2007")["VOCdevkit/VOC2007/Annotations/2011_003276.xml"]
+    (root / "Annotations" / "000001.xml").write_bytes(other)
+    assert prepare(voc_root)["splits"]["train_aug"] == 6
+    shutil.copytree(root, voc_root / "copy")
+    shutil.move(voc_root / "copy", root / "copy")
+    with pytest.raises(DataError, match=r"must hold VOC2012 once\. Received: \./, copy/"):
+        prepare(voc_root, out=tmp_path / "two")
+    assert not (tmp_path / "two").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("Annotations/2007_000061.xml", b"boat", b"bird"),
+        ("ImageSets/Segmentation/train.txt", b"2007_000032", b"2011_003276"),
+    ],
+)
+def test_an_edit_of_equal_size_makes_another_source(
+    made, voc_root, prepare, tmp_path, name, old, new
+):
+    (voc_root / "VOCtrainval_11-May-2012.tar").unlink()
+    made("unpack")(voc_root / "tmp", made("voc_files")())
+    root = shutil.move(voc_root / "tmp/VOCdevkit/VOC2012", voc_root / "VOC2012")
+    prepare(voc_root)
+    content = (root / name).read_bytes()
+    (root / name).write_bytes(content.replace(old, new))
+    assert (root / name).stat().st_size == len(content)
+    with pytest.raises(DataError, match="holds another preparation.* differs in sources"):
+        prepare(voc_root)
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(made, voc_root, prepare, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (voc_root / "VOCtrainval_11-May-2012.tar").unlink()
+    made("unpack")(voc_root, made("voc_files")())
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(DataError, match=r"\.txt: cannot be read: Permission denied\. Allow"):
+        prepare(voc_root)
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_an_empty_list_is_refused(made, voc_root, prepare, split):
+    files = made("voc_files")()
+    files[f"VOCdevkit/VOC2012/ImageSets/Segmentation/{split}.txt"] = b""
+    made("pack_tar")(voc_root / "VOCtrainval_11-May-2012.tar", files)
+    with pytest.raises(DataError, match=f"{split}.txt must list photos"):
+        prepare(voc_root)
 
 
 def test_a_root_without_the_archive_says_what_is_there(made, prepare, tmp_path):

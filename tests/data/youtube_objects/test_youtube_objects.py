@@ -144,7 +144,7 @@ def test_the_prepared_folder(tmp_path):
     assert record["labels"] == list(YOUTUBE_OBJECTS.names)
     assert record["splits"] == {"train": 30, "val": 3}
     assert record["settings"] == {"frames": 3}
-    assert "dog: 3 of 10 frames, of 2 shots." in record["notes"]
+    assert "dog: 3 of 10 frames, of 2 shots; with masks: 2." in record["notes"]
 
 
 def test_no_shot_is_in_both_lists(tmp_path):
@@ -196,6 +196,42 @@ def test_a_mask_of_half_size_is_brought_to_its_photo():
     assert np.array_equal(truth_map(photo, encoded(grey, "PNG"), 6, "x"), (grey > 127) * 6)
     with pytest.raises(DataError, match="x: must be an image"):
         truth_map(photo, b"no image at all", 6, "x")
+
+
+@pytest.mark.parametrize("kind", ["1", "P"])
+def test_a_mask_of_ids_or_dark_colours_is_refused(kind):
+    mask = Image.fromarray((object_mask() > 0).astype(np.uint8))
+    mask.putpalette([0, 0, 0, 127, 0, 0] if kind == "P" else [0, 0, 0, 1, 1, 1])
+    buffer = io.BytesIO()
+    mask.save(buffer, "PNG")
+    with pytest.raises(DataError, match=r"x\.png: must be 255 where the object is"):
+        truth_map(frame(1), buffer.getvalue(), 6, "x.png")
+
+
+def test_frames_and_masks_that_are_not_where_they_belong_are_named(tmp_path):
+    files = Files()
+    root = files.write(tmp_path / "root", "tar.gz")
+    # A copy under the name of another class; a class that is none; numbers written in two ways.
+    (root / "aeroplane.tar.gz").write_bytes((root / "bird.tar.gz").read_bytes())
+    (root / "youtube_masks.tar.gz").unlink()
+    for name in ("cow", "Dog"):
+        labels = root / f"youtube_masks/{name}/data/0001/shots/001/labels"
+        labels.mkdir(parents=True)
+        (labels / "00002.jpg").write_bytes(encoded(object_mask(), "JPEG"))
+    with pytest.raises(DataProblems, match="called as the classes, .* Received: Dog"):
+        prepare(root, tmp_path / "out")
+    (root / "youtube_masks/Dog").rename(tmp_path / "away")
+    (root / "cat.tar.gz").unlink()
+    for name in ("frame0001.jpg", "1.jpg"):
+        path = root / "cat/data/0001/shots/001" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(frame(1))
+    with pytest.raises(DataProblems) as caught:
+        prepare(root, tmp_path / "out")
+    text = str(caught.value)
+    assert "aeroplane.tar.gz: must hold frames of aeroplane. Received: those of bird." in text
+    assert "are the same frame" in text
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_mask_of_another_shape_is_refused(tmp_path):

@@ -1,4 +1,7 @@
-"""The files in an archive or a folder, by name, read where they are; nothing is unpacked."""
+"""The files in an archive or a folder, by name, read where they are.
+
+Of a compressed tar, what is wanted is unpacked into a temporary file without a name, in TMPDIR.
+"""
 
 from __future__ import annotations
 
@@ -110,6 +113,10 @@ class _Folder(Archive):
             raise self._missing(name)
         try:
             return (self.path / name).read_bytes()
+        except PermissionError as error:
+            raise DataError(
+                f"{self.path / name}: cannot be read: {error.strerror}. Allow reading it."
+            ) from error
         except OSError as error:
             raise self._damaged(name, error.strerror) from error
 

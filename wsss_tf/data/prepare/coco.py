@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -168,6 +168,7 @@ def _collect(
         photos = open_archive(inputs.photos[part], only=_is_photo)
         archive = stack.enter_context(photos)
         files = {PurePosixPath(name).name: name for name in archive.names()}
+        problems += _repeated(inputs.photos[part], instances, archive.names())
         problems += _missing(inputs.photos[part], instances, files)
         notes += _notes(part, instances, files)
         if not instances.annotations:
@@ -214,6 +215,21 @@ def _item(
         tags=tags_of(objects),
         splits=(split,),
     )
+
+
+def _repeated(path: Path, instances: Instances, names: Sequence[str]) -> list[str]:
+    """One line if several files could be the photo that an annotation names."""
+    wanted = {image.file_name for image in instances.images}
+    places: dict[str, list[str]] = {}
+    for name in names:
+        places.setdefault(PurePosixPath(name).name, []).append(name)
+    found = [same for name, same in places.items() if len(same) > 1 and name in wanted]
+    if not found:
+        return []
+    return [
+        f"{path}: must hold each photo once. Received: {' and '.join(found[0][:_SHOWN])}, and "
+        f"{len(found) - 1} more such names. Move the others away."
+    ]
 
 
 def _missing(path: Path, instances: Instances, files: dict[str, str]) -> list[str]:

@@ -32,8 +32,9 @@ class Item:
         id: the stem of its files; unique.
         suffix: ".jpg" or ".png", that of its file.
         photo: gives the bytes of its file; called in a thread.
-        mask: gives its pixel labels, uint8 [H, W] ids of the label space and 255, in the size of
-            the photo as displayed; called in a thread. None where the data set has none.
+        mask: gives its pixel labels, uint8 [H, W] ids of the label space and 255, in the grid in
+            which the photo's file has its pixels, as annotations are: where the photo has an EXIF
+            orientation, both are turned. Called in a thread. None where the data set has none.
         tags: foreground classes of the label space, each once.
         splits: the lists that name it; the first is its split in tags.csv.
 
@@ -65,8 +66,9 @@ class Source:
     Attributes:
         name: its file name; a folder's ends in "/".
         bytes: its size; of a folder, that of the files that are read.
-        sha256: of its content; of a folder, of the names and sizes of those files, or of the photos
-            themselves and their tags and splits where it is a user's own.
+        sha256: of its content; of a folder, of the names and sizes of those files and the content
+            of lists and annotations, or of the photos themselves and their tags and splits where it
+            is a user's own.
     """
 
     name: str

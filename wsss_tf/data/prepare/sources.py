@@ -12,8 +12,11 @@ from tqdm import tqdm
 from wsss_tf.data.prepare.items import Source
 from wsss_tf.data.prepare.members import walk
 from wsss_tf.errors import DataError, DataProblems
+from wsss_tf.files import sha256
 
 _CHUNK = 1 << 20
+_TEXTS = (".txt", ".xml", ".json")
+"""Lists and annotations: an edit of them need not change their size."""
 
 
 def read_sources(
@@ -43,7 +46,10 @@ def read_sources(
         sources.append(source)
         original = originals.get(source.name)
         if path.is_dir():
-            notes.append(f"{source.name} is a folder: its digest is of file names and sizes.")
+            notes.append(
+                f"{source.name} is a folder: its digest is of names and sizes, and of what lists "
+                "and annotations hold. A photo or mask replaced by one of equal size is not seen."
+            )
         elif original is None:
             notes += [f"{source.name} was held against no original."] if originals else []
         elif source.sha256 != original:
@@ -61,7 +67,7 @@ def read_sources(
 def source_of(
     path: str | os.PathLike[str], *, only: Callable[[str], bool] = lambda name: True
 ) -> Source:
-    """Name, size and digest of an archive or a folder; reads all of an archive.
+    """Name, size and digest of an archive or a folder; reads all of an archive, texts of a folder.
 
     Args:
         path: of it.
@@ -78,9 +84,17 @@ def source_of(
             raise DataError(f"{path}: cannot be read: {error.strerror}. Check it.") from error
     digest, total = hashlib.sha256(), 0
     for name, size in sorted(pair for pair in walk(path) if only(pair[0])):
-        digest.update(f"{name}\0{size}\n".encode("utf-8", "surrogateescape"))
+        content = f"\0{_text_digest(path / name)}" if name.endswith(_TEXTS) else ""
+        digest.update(f"{name}\0{size}{content}\n".encode("utf-8", "surrogateescape"))
         total += size
     return Source(folder_name(path), total, digest.hexdigest())
+
+
+def _text_digest(path: Path) -> str:
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}. Allow reading it.") from error
 
 
 def folder_name(path: Path) -> str:

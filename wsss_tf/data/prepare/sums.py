@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import re
 from collections.abc import Callable, Mapping
@@ -33,6 +34,8 @@ def read_sums(out: Path) -> dict[str, str]:
     """
     path = out / NAME
     try:
+        if not path.is_file():  # Opening a pipe waits for whoever writes to it.
+            raise FileNotFoundError(errno.ENOENT, "there is no such file", str(path))
         lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read: {error}. Prepare the folder again.") from error

@@ -97,14 +97,20 @@ class _Voc:
         self.names = frozenset(archive.names())
         end = f"{_LISTS}/train.txt"
         bases = sorted(name.removesuffix(end) for name in self.names if _ends(name, end))
-        editions = {self._edition(base): base for base in bases}
-        if EDITION not in editions:
-            found = ", ".join(editions) or f"no {end}"
+        editions = {base: self._edition(base) for base in bases}
+        whole = [base for base, edition in editions.items() if edition == EDITION]
+        if len(whole) > 1:
+            raise DataError(
+                f"{archive.path}: must hold {EDITION} once. Received: "
+                f"{', '.join(base or './' for base in whole)}. Move all but one away."
+            )
+        if not whole:
+            found = ", ".join(editions.values()) or f"no {end}"
             raise DataError(
                 f"{archive.path}: must be the trainval archive of {EDITION}, or its folder. "
                 f"Received: {found}. Get {ARCHIVE.name}."
             )
-        self.base = editions[EDITION]
+        self.base = whole[0]
 
     def has(self, name: str) -> bool:
         return self.base + name in self.names
@@ -124,8 +130,11 @@ class _Voc:
 
     def _edition(self, base: str) -> str:
         """What the annotations say, or where they do not the folder's name."""
-        start = f"{base}Annotations/"
-        first = min((name for name in self.names if name.startswith(start)), default=None)
+        # Of a photo in the list: annotations of other years may have been put beside.
+        listed = f"{base}{_LISTS}/train.txt"
+        ids = list_ids(self.archive.read(listed), f"{self.archive.path}: {listed}")
+        names = (f"{base}Annotations/{name}.xml" for name in ids)
+        first = next((name for name in names if name in self.names), None)
         told = _FOLDER_TOLD.search(self.archive.read(first) if first else b"")
         folder = base.rstrip("/").rpartition("/")[2] or self.archive.path.resolve().name
         return told[1].decode() if told else folder
@@ -145,6 +154,11 @@ def _lists(voc: _Voc, sbd: Sbd | None) -> tuple[dict[str, set[str]], list[str]]:
     if both := sorted(train & val):
         raise DataError(
             f"{voc.archive.path}: {_some(both)} are in train.txt and val.txt. Get it again."
+        )
+    if not train or not val:
+        raise DataError(
+            f"{voc.archive.path}: {'val' if train else 'train'}.txt must list photos. Received: an "
+            "empty file. Get it again."
         )
     lists = {"train": train, "val": val, "trainval": train | val}
     counts = {"train": len(train), "val": len(val)}
@@ -207,7 +221,8 @@ def _missing(voc: _Voc, sbd: Sbd | None, lists: dict[str, set[str]]) -> list[str
         if absent:
             problems.append(
                 f"{archive.archive.path}: has no {form.format('ID')} for {len(absent)} photos of "
-                f"the lists, such as {_some(absent)}. Get the original archive."
+                f"the lists, such as {_some(absent)}. Get the original archive; links in one are "
+                "not followed."
             )
     return problems
 

@@ -27,7 +27,7 @@ from wsss_tf.data.prepare.threads import in_threads
 from wsss_tf.data.tagged_folder import COLUMNS, tags_cell
 from wsss_tf.errors import DataError, DataProblems
 from wsss_tf.files import lock, remove, sha256, write_bytes, write_json, write_text
-from wsss_tf.images import MAX_PIXELS, PhotoHeader, write_label_map
+from wsss_tf.images import MAX_PIXELS, PhotoHeader, as_displayed, write_label_map
 from wsss_tf.labels import IGNORE
 
 
@@ -139,7 +139,7 @@ def _write_item(paths: list[Path], item: Item, about: About) -> None:
     if isinstance(header, str):
         raise DataError(f"its photo {header.removeprefix(f'{paths[0]}: ')}")
     if item.mask is not None:
-        label_map = item.mask()
+        label_map = as_displayed(item.mask(), header.orientation)
         _check_mask(label_map, header, about)
         write_label_map(paths[1], label_map)
 

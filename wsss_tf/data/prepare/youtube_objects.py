@@ -47,7 +47,7 @@ MASKS = FoundIn(
 )
 _MASKS_PAGE = "http://vision.cs.utexas.edu/projects/videoseg/data_download_register.html"
 _HOST = "https://data.vision.ee.ethz.ch/cvl/youtube-objects/categories"
-_FRAME = re.compile(r"(?:.*/)?data/(\d+)/shots/(\d+)/(?:frame)?(\d+)\.jpg")
+_FRAME = re.compile(r"(?:(?:.*/)?([^/]+)/)?data/(\d+)/shots/(\d+)/(?:frame)?(\d+)\.jpg")
 _MASK = re.compile(r"(?:.*/)?(\w+)/data/(\d+)/shots/(\d+)/labels/(?:frame)?(\d+)\.(?:jpg|png)")
 _IMAGE = re.compile(r"(?:.*/)?(\w+)/data/(\d+)/shots/(\d+)/images/(?:frame)?(\d+)\.(?:jpg|png)")
 _HALF = 127  # JPEG blurs the edge between 0 and 255.
@@ -138,8 +138,10 @@ class Truth:
 
     def __init__(self, archive: Archive) -> None:
         self.archive = archive
-        self.masks = self._found(_MASK)
-        self.images = self._found(_IMAGE)
+        self.masks, wrong = self._found(_MASK)
+        self.images, wrong_images = self._found(_IMAGE)
+        if problems := wrong + wrong_images:
+            raise DataProblems(problems)
         if not self.masks:
             raise DataProblems(
                 [
@@ -148,14 +150,23 @@ class Truth:
                 ]
             )
 
-    def _found(self, pattern: re.Pattern[str]) -> dict[Frame, str]:
-        found = {}
-        classes = label_space("youtube_objects").tags
+    def _found(self, pattern: re.Pattern[str]) -> tuple[dict[Frame, str], list[str]]:
+        """The names by frame, and what is wrong with them: classes unknown, frames twice."""
+        found: dict[Frame, str] = {}
+        unknown, problems = dict[str, None](), list[str]()
         for name in self.archive.names():
-            if (match := pattern.fullmatch(name)) and match[1] in classes:
+            if match := pattern.fullmatch(name):
+                if match[1] not in label_space("youtube_objects").tags:
+                    unknown[match[1]] = None
+                    continue
                 shot = Shot(match[1], int(match[2]), int(match[3]))
-                found[Frame(shot, int(match[4]))] = name
-        return found
+                problems += _add(found, Frame(shot, int(match[4])), name, self.archive.path)
+        if unknown:
+            problems.append(
+                f"{self.archive.path}: folders must be called as the classes, such as aeroplane. "
+                f"Received: {', '.join(list(unknown)[:_SHOWN])}. Rename them, or move them away."
+            )
+        return found, problems
 
 
 def evenly(frames: list[Frame], count: int) -> list[Frame]:
@@ -179,16 +190,25 @@ def truth_map(photo: bytes, mask: bytes, label: int, where: str) -> NDArray[np.u
         uint8 [H, W].
 
     Raises:
-        DataError: a file is no image, or damaged. A mask of another shape is left as it is, for
-            `write_prepared` to refuse.
+        DataError: a file is no image, or damaged, or a PNG of ids or dark colours where it has to
+            be light. A mask of another shape is left as it is, for `write_prepared` to refuse.
     """
     header = photo_header(where, content=photo)
-    light = read_photo(where, content=mask).max(axis=2) > _HALF
+    # As the file has the pixels; no frame is known to have an EXIF orientation.
+    size = (header.height, header.width) if header.orientation < 5 else header[:2]
+    values = read_photo(where, content=mask).max(axis=2)
+    light = values > _HALF
+    # In a JPEG, an object of a few pixels may come out dark.
+    if where.endswith(".png") and values.any() and not light.any():
+        raise DataError(
+            f"{where}: must be 255 where the object is and 0 elsewhere. Received: at most "
+            f"{values.max()}. Convert the masks."
+        )
     labels = (light * label).astype(np.uint8)
     height, width = labels.shape
-    if abs(header.width * height - header.height * width) > max(header.width, header.height):
+    if abs(size[1] * height - size[0] * width) > max(size):
         return labels
-    return enlarged(labels, (header.height, header.width))
+    return enlarged(labels, size)
 
 
 def _archive_of(name: str) -> FoundIn:
@@ -216,8 +236,8 @@ def _items(
     annotated = {frame.shot for frame in truth.masks}
     for label, path in places.items():
         say(f"Listing the frames of {label}")
-        names = _frames(label, path)
-        problems += _class_problems(label, path, names, annotated)
+        names, wrong = _frames(label, path)
+        problems += wrong or _class_problems(label, path, names, annotated)
         free = [frame for frame in sorted(names) if frame.shot not in annotated]
         chosen = evenly(free, count)
         apart = [f for f in truth.masks if f.shot.label == label and f not in truth.images]
@@ -232,23 +252,48 @@ def _items(
             else:
                 problems.append(f"{truth.masks[frame]}: has no frame, here or among {path.name}.")
         shots = len({frame.shot for frame in free})
-        notes.append(f"{label}: {len(chosen):,} of {len(free):,} frames, of {shots:,} shots.")
+        masks = sum(frame.shot.label == label for frame in truth.masks)
+        notes.append(
+            f"{label}: {len(chosen):,} of {len(free):,} frames, of {shots:,} shots; "
+            f"with masks: {masks:,}."
+        )
     if problems:
         raise DataProblems(problems)
     return train + val, notes
 
 
-def _frames(label: str, path: Path) -> dict[Frame, str]:
-    """The name of each frame of a class. Of an archive nothing is kept but the names."""
-    found = {}
+def _frames(label: str, path: Path) -> tuple[dict[Frame, str], list[str]]:
+    """The name of each frame of a class, and what is wrong: those of another one, frames twice.
+
+    Of an archive nothing is kept but the names.
+    """
+    found: dict[Frame, str] = {}
+    others, problems = dict[str, None](), list[str]()
+    classes = set(label_space("youtube_objects").tags) - {label}
 
     def note(name: str) -> bool:
         if match := _FRAME.fullmatch(name):
-            found[Frame(Shot(label, int(match[1]), int(match[2])), int(match[3]))] = name
+            if match[1] in classes:
+                others[match[1]] = None
+            frame = Frame(Shot(label, int(match[2]), int(match[3])), int(match[4]))
+            problems.extend(_add(found, frame, name, path))
         return False
 
     open_archive(path, only=note).close()
-    return found
+    if others:
+        problems.append(
+            f"{path}: must hold frames of {label}. Received: those of {', '.join(others)}. Get it "
+            "again."
+        )
+    return found, problems
+
+
+def _add(found: dict[Frame, str], frame: Frame, name: str, path: Path) -> list[str]:
+    """Adds the name of a frame; a line if it has one already."""
+    first = found.setdefault(frame, name)
+    if first == name:
+        return []
+    return [f"{path}: {first} and {name} are the same frame. Move one of the two away."]
 
 
 def _class_problems(
