@@ -85,6 +85,10 @@ def init(folder: Path, out: Path, force: bool, label_space: str, **making: Any) 
                 f"{folder} is {layout.title}, and training reads a tags.csv. Give --write-tags to "
                 "have one written there, or --copy-to NEW to leave the folder as it is."
             )
+        if copy_to and label_space != "auto":
+            raise click.UsageError(
+                "--label-space goes with --write-tags: a copy has the classes of its tags."
+            )
         folder = _made(layout, copy_to, making["val_share"])
     from wsss_tf.data.own.recipe import write_recipe
 

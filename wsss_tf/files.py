@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
@@ -108,7 +109,13 @@ def write_json(path: str | os.PathLike[str], obj: Any) -> None:
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of the content of `path`, as 64 hexadecimal digits."""
+    """SHA-256 of the content of `path`, as 64 hexadecimal digits.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file; a pipe is not waited for.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "is no regular file", os.fspath(path))
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -133,6 +133,43 @@ def test_a_bad_list_is_named_with_its_fix(write_folder, build, content, parts):
         assert part in found[0]
 
 
+@pytest.mark.parametrize(
+    ("cells", "part"),
+    [
+        (["dog, person"], "hold 'dog,'"),
+        (["dog|person"], "hold 'dog|person'"),
+        (['hot "dog'], "hold '\"dog'"),
+        (["\u201chot dog\u201d"], "hold '\u201chot'"),
+        (['"hot dog" person', "hot dog;person"], "holds quotes"),
+        (["dog person", "dog;person", "dog"], "is 'dog person' one tag or 2?"),
+    ],
+)
+def test_tags_that_something_else_separates_are_named(write_folder, build, cells, part):
+    rows = [(f"images/{n}.png", "train", cell) for n, cell in enumerate(cells)]
+    found = problems_of(write_folder(rows), build.settings())
+    assert len(found) == 1
+    assert found[0].startswith("tags.csv:2: ")
+    assert part in found[0]
+
+
+@pytest.mark.parametrize(
+    ("cells", "names"),
+    [
+        (['"a,b" c|d', "e"], None),
+        (['"a,b" "c|d"', "e"], ("a,b", "c|d", "e")),
+        (["teddy bear;bear", "hot dog;dog"], ("bear", "dog", "hot dog", "teddy bear")),
+        (["a,b;cat", "cat"], ("a,b", "cat")),
+        (["it's", "C&A"], ("C&A", "it's")),
+    ],
+)
+def test_names_with_marks_are_taken_where_they_are_meant(write_folder, build, cells, names):
+    root = write_folder([(f"images/{n}.png", "train", cell) for n, cell in enumerate(cells)])
+    if names is None:
+        assert "hold 'c|d'" in problems_of(root, build.settings())[0]
+    else:
+        assert open_dataset(build.settings(), root=root).labels.tags == names
+
+
 def test_a_missing_folder_and_a_missing_list_are_told_apart(write_folder, build):
     root = write_folder([ROW])
     assert "is not a folder" in problems_of(root / "no", build.settings())[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -148,6 +149,19 @@ def _class_to_evaluate_only(folder):
     folder.mask("x", 2, 3)
 
 
+def _alike(folder):
+    folder.photo("x.jpg", "train", "dog\u200b \u00e9")
+    folder.photo("y.jpg", "train", "e\u0301")
+
+
+def _split_alike(folder):
+    folder.photo("x.jpg", "Train", "cat")
+
+
+def _mask_like(folder):
+    folder.photo("a_mask.png", "train", "cat")
+
+
 CASES = {
     # problem: (how to make it, the counts of its findings, exit status, part of the first line)
     "truncated": (_truncated, {"truncated": 1}, 1, "images/x.jpg: is damaged or cut short"),
@@ -176,6 +190,9 @@ CASES = {
     "copy": (_copy, {"duplicates": 1}, 0, "images/a.jpg = images/x.jpg"),
     "copy in val": (_copy_in_the_other_split, {"overlap": 1}, 0, "images/a.jpg = images/x.jpg"),
     "untrained class": (_class_to_evaluate_only, {"no_photos": 1}, 0, "horse"),
+    "names alike": (_alike, {"alike": 2}, 0, r"classes: 'dog', 'dog\u200b'"),
+    "splits alike": (_split_alike, {"alike": 1}, 0, "splits: 'Train', 'train'"),
+    "mask as photo": (_mask_like, {"mask_like": 1}, 0, "images/a_mask.png"),
     "unlisted": (_unlisted, {"unlisted": 1}, 0, "images/x.jpg"),
     "stray mask": (_stray_mask, {"stray_masks": 1}, 0, "masks/x.png"),
     "copy in a third split": (
@@ -195,6 +212,26 @@ def test_a_problem_is_found_once_and_alone(clean, run, make, counts, status, par
     assert part in found.items[next(iter(counts))][0]["text"]
     assert found.result.exit_code == status
     assert found.data["would_train"] == (status == 0)
+
+
+def test_of_many_copies_a_few_are_named(clean, run):
+    for number in range(9):
+        clean.photo(f"x{number}.jpg", "train", "cat")
+        content = (clean.root / "images" / "a.jpg").read_bytes()
+        clean.write(f"images/x{number}.jpg", content)
+    found = run(clean.finish())
+    assert found.items["duplicates"][0]["text"] == (
+        "images/a.jpg = images/x0.jpg = images/x1.jpg and 7 more"
+    )
+
+
+@pytest.mark.parametrize("name", ["images/a.jpg", "masks/c.png"])
+def test_a_pipe_is_not_waited_for(clean, run, name):
+    (clean.root / name).unlink()
+    os.mkfifo(clean.root / name)
+    found = run(clean.finish())
+    expected = {"unreadable": 1} if name == "images/a.jpg" else {"mask_unreadable": 1}
+    assert found.counts == expected
 
 
 def test_all_problems_come_at_once(clean, run):

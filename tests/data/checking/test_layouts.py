@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -123,6 +124,21 @@ def test_changed_files_of_a_prepared_folder(prepared, run, make, expected):
     assert found.result.exit_code == 0
 
 
+@pytest.mark.parametrize("name", ["images/p1.jpg", "SHA256SUMS"])
+def test_a_pipe_in_a_prepared_folder_is_not_waited_for(prepared, run, name):
+    (prepared / name).unlink()
+    os.mkfifo(prepared / name)
+    found = run(prepared)
+    assert ("unreadable" if name == "images/p1.jpg" else "edited") in found.counts
+
+
+def test_masks_that_are_all_gone_would_fail_scoring(prepared, run):
+    shutil.rmtree(prepared / "masks")
+    found = run(prepared)
+    assert found.counts == {"shared": 2, "mask_missing": 1, "changed": 1}
+    assert found.items["mask_missing"][0]["text"] == "masks/p2.png: does not exist"
+
+
 def test_an_edited_list_is_told_beside_one_that_is_gone(prepared, run):
     (prepared / "lists" / "both.txt").unlink()
     (prepared / "lists" / "val.txt").write_text("p2\np1\n")
@@ -223,6 +239,19 @@ def test_folders_per_class(folder, run):
     assert found.result.exit_code == 1
 
 
+def test_photos_that_class_folders_do_not_use_are_named(folder, run):
+    root = _classes(folder, "cat/1.jpg", "dog/2.jpg")
+    for name in ("cat/phone.HEIC", "loose.jpg", "cat/notes.txt", "dog/old.jfif"):
+        (root / name).write_bytes(b"x")
+    found = run(root)
+    assert [item["text"] for item in found.items["unread"]] == [
+        "loose.jpg",
+        "cat/phone.HEIC",
+        "dog/old.jfif",
+    ]
+    assert (found.counts, found.result.exit_code) == ({"unread": 3}, 0)
+
+
 def test_folders_per_class_inside_splits(folder, run):
     root = _classes(folder, "train/cat/1.jpg", "train/dog/2.jpg", "valid/cat/3.jpg")
     found = run(root)
@@ -295,7 +324,7 @@ def test_coco_files_of_one_split_add_up_and_of_two_overlap(folder, run):
             {"images": [{"id": n, "file_name": f"{n}.jpg"} for n in range(5)], "annotations": []},
             {"lists": 2, "empty_tags": 2},
             "3 of its 5 photos are not there, such as 0.jpg, 3.jpg, 4.jpg. Looked for in ./, "
-            "images/, train/, labels_train/.",
+            "images/.",
         ),
         ({"images": [{"id": 1}]}, {"lists": 3}, "images[0] must have an id and a text `file_name`"),
         ({"categories": {}}, {"lists": 3}, "`categories` must be a list"),
@@ -368,6 +397,9 @@ def test_a_list_without_photos(folder, run):
         ({"animals_train", "animals_val"}, ("animals_train", "animals_val")),
         ({"training", "test"}, ("training", "test")),
         ({"train"}, ("train", "train")),
+        ({"Train", "Val"}, ("Train", "Val")),
+        ({"Train", "train", "val"}, ("train", "val")),
+        ({"train", "dev"}, ("train", "dev")),
         ({"mine"}, ("mine", "mine")),
         ({"val"}, ("train", "val")),
         ({"test"}, ("train", "test")),

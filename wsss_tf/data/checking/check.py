@@ -5,6 +5,7 @@ Training itself opens no mask. This does, where there are any.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,8 +77,7 @@ class Check:
     @property
     def splits(self) -> dict[str, int]:
         """Number of photos by split."""
-        names = dict.fromkeys(entry.split for entry in self.entries)
-        return {name: sum(entry.split == name for entry in self.entries) for name in names}
+        return dict(Counter(entry.split for entry in self.entries))
 
     @property
     def photos(self) -> tuple[Path, ...]:

@@ -56,11 +56,10 @@ def figures(
         headers: one a photo.
     """
     column = {name: index for index, name in enumerate(classes)}
-    splits = dict.fromkeys(entry.split for entry in entries)
-    frequencies = {
-        split: _rows([entry.tags for entry in entries if entry.split == split], column).sum(0)
-        for split in splits
-    }
+    splits: dict[str, list[Sequence[str]]] = {}
+    for entry in entries:
+        splits.setdefault(entry.split, []).append(entry.tags)
+    frequencies = {split: _rows(tags, column).sum(0) for split, tags in splits.items()}
     once = _rows(list({entry.path: entry.tags for entry in entries}.values()), column)
     sizes: dict[tuple[int, int], int] = {}
     for header in headers:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import combinations
@@ -9,8 +12,17 @@ from pathlib import Path
 
 from wsss_tf.data.checking.facts import Facts
 from wsss_tf.data.checking.kinds import Finding
-from wsss_tf.data.checking.prepared import changed_findings, edited_findings
+from wsss_tf.data.checking.prepared import changed_findings, edited_findings, had_masks
+from wsss_tf.data.own.class_folders import HIDDEN
 from wsss_tf.images import PHOTO_SUFFIXES
+
+_SHOWN = 3
+# What phones and other programs write, and no list of photos has.
+_OTHERS = {".avif", ".heic", ".heif", ".jfif", ".jpe", ".jp2", ".jxl"}
+_MASK_NAME = re.compile(
+    r"(.+?)[ ._-]*(?:mask|masks|gt|groundtruth|label|labels|labelids|seg|segmentation|annotation)",
+    re.IGNORECASE,
+)
 
 
 def all_findings(facts: Facts, faults: list[str]) -> Iterator[Finding]:
@@ -20,6 +32,7 @@ def all_findings(facts: Facts, faults: list[str]) -> Iterator[Finding]:
     yield from _mask_findings(facts)
     yield from _tag_findings(facts)
     yield from _class_findings(facts)
+    yield from _name_findings(facts)
     yield from _copy_findings(facts)
     yield from _stray_findings(facts)
     if facts.layout.source == "prepared":
@@ -62,7 +75,7 @@ def _photo_findings(facts: Facts) -> Iterator[Finding]:
 
 def _mask_findings(facts: Facts) -> Iterator[Finding]:
     evaluated = [e.path for e in facts.entries if e.split == facts.settings.eval_split]
-    if any(path in facts.masks for path in evaluated):
+    if any(path in facts.masks for path in evaluated) or had_masks(facts, evaluated):
         for path in evaluated:
             if path not in facts.masks:
                 text = f"{facts.name(facts.mask_paths[path])}: does not exist"
@@ -116,6 +129,32 @@ def _class_findings(facts: Facts) -> Iterator[Finding]:
         yield from (Finding("no_photos", n) for n in facts.labels.tags if n not in there)
 
 
+def _name_findings(facts: Facts) -> Iterator[Finding]:
+    """Names of classes and of splits that differ in little, and photos named as masks are."""
+    tags = {name for entry in facts.entries for name in entry.tags}
+    for kind, names in (("classes", tags), ("splits", {entry.split for entry in facts.entries})):
+        alike: dict[str, list[str]] = defaultdict(list)
+        for name in sorted(names):
+            alike[_plain(name)].append(name)
+        for same in alike.values():
+            if len(same) > 1:
+                # As Python writes them: some of the characters that differ are not seen.
+                yield Finding("alike", f"{kind}: {', '.join(map(ascii, same))}")
+    stems = {(path.parent, path.stem) for path in facts.photos}
+    for path in facts.photos:
+        match = _MASK_NAME.fullmatch(path.stem)
+        trained = facts.settings.train_split in facts.splits_of[path]
+        if match and trained and (path.parent, match[1]) in stems:
+            yield Finding("mask_like", facts.name(path), path)
+
+
+def _plain(name: str) -> str:
+    """A name without what readers overlook: case, accents' encoding, invisible characters."""
+    text = unicodedata.normalize("NFKC", name).casefold()
+    text = "".join(c for c in text if unicodedata.category(c) != "Cf")
+    return " ".join(re.sub(r"[\s_-]+", " ", text).split())
+
+
 def _copy_findings(facts: Facts) -> Iterator[Finding]:
     """Photos of equal content, and photos in several lists."""
     copies: dict[str, list[Path]] = defaultdict(list)
@@ -126,7 +165,8 @@ def _copy_findings(facts: Facts) -> Iterator[Finding]:
     shared: dict[tuple[str, str], list[Path]] = defaultdict(list)
     for paths in copies.values():
         splits = frozenset().union(*(facts.splits_of[path] for path in paths))
-        text = " = ".join(facts.name(path) for path in paths)
+        more = f" and {len(paths) - _SHOWN:,} more" if len(paths) > _SHOWN else ""
+        text = " = ".join(facts.name(path) for path in paths[:_SHOWN]) + more
         if len(both) == 2 and both <= splits:
             yield Finding("overlap", text, paths[0])
         elif len(paths) > 1:
@@ -149,6 +189,10 @@ def _copies_key(facts: Facts, paths: list[Path]) -> str:
 
 def _stray_findings(facts: Facts) -> Iterator[Finding]:
     """Masks and photos that lie beside the others and are named by no list."""
+    if facts.layout.name == "class_folders":
+        for path in _below(facts.layout.root):
+            if path.suffix.lower() in (PHOTO_SUFFIXES | _OTHERS) and path not in facts.photos:
+                yield Finding("unread", facts.name(path))
     if facts.layout.source is None:
         return
     ids = {entry.id for entry in facts.entries}
@@ -161,6 +205,13 @@ def _stray_findings(facts: Facts) -> Iterator[Finding]:
         for path in _files(folder):
             if path.suffix.lower() in PHOTO_SUFFIXES and path not in facts.photos:
                 yield Finding("unlisted", facts.name(path), path)
+
+
+def _below(root: Path) -> Iterator[Path]:
+    """All files below a folder, sorted; hidden files and folders left out."""
+    for parent, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN))
+        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
 
 
 def _files(folder: Path) -> list[Path]:

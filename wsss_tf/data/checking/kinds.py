@@ -126,6 +126,18 @@ KINDS = (
         "They cannot be learnt. Add photos, or leave them out: `data.keep`.",
     ),
     Kind(
+        "alike",
+        _DOUBTFUL,
+        "Classes or splits whose names look alike",
+        "Each name is one of its own. Write those that mean the same in one way.",
+    ),
+    Kind(
+        "mask_like",
+        _DOUBTFUL,
+        "Photos to train on that look like masks of others by their names",
+        "Training must not see masks. Take them off the list, or out of the folder.",
+    ),
+    Kind(
         "overlap",
         _DOUBTFUL,
         "Photos both to train on and to evaluate",
@@ -164,6 +176,12 @@ KINDS = (
         "They show only background, or their tags are missing.",
     ),
     Kind("unlisted", _NOTICE, "Photos that no list names", "They are not used."),
+    Kind(
+        "unread",
+        _NOTICE,
+        "Photos of a format, or in a place, that is not read",
+        "They are not used. Convert them to JPEG or PNG, or move them into the folder of a class.",
+    ),
     Kind("stray_masks", _NOTICE, "Masks without a photo", "They are not used."),
     Kind(
         "edited",

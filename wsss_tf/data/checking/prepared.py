@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,17 @@ def _is_edited(record: dict[str, Any], root: Path, lists_are_whole: bool) -> boo
         return False  # Told with the digests.
 
 
+def had_masks(facts: Facts, photos: Iterable[Path]) -> bool:
+    """Whether any of these photos of a prepared folder had a mask when it was prepared."""
+    if facts.layout.source != "prepared":
+        return False
+    try:
+        written = read_sums(facts.layout.root)
+    except DataError:
+        return False
+    return any(facts.name(facts.mask_paths[path]) in written for path in photos)
+
+
 def changed_findings(facts: Facts) -> Iterator[Finding]:
     """Photos and masks whose digest is not the one in SHA256SUMS."""
     root = facts.layout.root
@@ -56,6 +67,8 @@ def changed_findings(facts: Facts) -> Iterator[Finding]:
         if photo.digest and written.get(facts.name(path), photo.digest) != photo.digest:
             yield Finding("changed", facts.name(path), path)
         digest = written.get(facts.name(place))
-        if digest and (mask is None or (mask.digest and mask.digest != digest)):
-            gone = "" if mask else ": is gone"
-            yield Finding("changed", f"{facts.name(place)}{gone}", path, place if mask else None)
+        if digest and mask and mask.digest and mask.digest != digest:
+            yield Finding("changed", facts.name(place), path, place)
+        # Those to evaluate are told by themselves.
+        elif digest and not mask and facts.settings.eval_split not in facts.splits_of[path]:
+            yield Finding("changed", f"{facts.name(place)}: is gone", path)

@@ -13,7 +13,13 @@ from wsss_tf.images import PHOTO_SUFFIXES
 
 UNSPLIT = "all"
 """The split of photos that nothing has parted yet."""
-SPLITS = ("train", "val", "test", "training", "valid", "validation", "testing")
+SPLITS = ("train", "val", "test", "training", "valid", "validation", "testing", "dev")
+# Hidden ones, those of macOS's archives and of Synology's thumbnails.
+HIDDEN = (".", "__", "@eaDir")
+"""How the names of folders begin that are left out."""
+# What the archives of VOC and of YouTube-Objects unpack to, in a folder that is named.
+_DATA_SETS = ("*/*/JPEGImages", "*/JPEGImages", "*/data/*/shots")
+_SHOWN = 3
 # Folders of photos by what they are, not by what they show: no classes.
 _NOT_CLASSES = {
     "images", "image", "photos", "masks", "mask", "labels", "annotations", "lists", "jpegimages",
@@ -24,26 +30,30 @@ _NOT_CLASSES = {
 def class_folders(root: Path) -> list[tuple[str, Path]]:
     """(split, folder) of each class folder, sorted; the split is `UNSPLIT` where none is named.
 
-    [] where the folders below are no classes: they have no photo, or are called images or masks,
-    or hold folders of that name, as data sets do.
+    Folders without a photo are left out. [] where the folders below are no classes: they have no
+    photo, or are called images or masks, or hold folders of that name, or are those that VOC's and
+    YouTube-Objects' archives unpack to.
     """
-    top = _folders(root)
-    if top and all(folder.name.lower() in SPLITS for folder in top):
-        found = [(folder.name, inner) for folder in top for inner in _folders(folder)]
+    if any(next(root.glob(mark), None) for mark in _DATA_SETS):
+        return []
+    top = [folder for folder in _folders(root) if _has_photo(folder)]
+    if top and all(_is_split(folder) for folder in top):
+        found = [(folder.name.lower(), inner) for folder in top for inner in _folders(folder)]
     else:
-        found = [(UNSPLIT, folder) for folder in top]
+        found = [(UNSPLIT, folder) for folder in _folders(root)]
     inside = [inner for _, folder in found for inner in (folder, *_folders(folder))]
     if any(folder.name.lower() in _NOT_CLASSES for folder in inside):
         return []
-    return [(split, folder) for split, folder in found if next(photos_below(folder), None)]
+    return [(split, folder) for split, folder in found if _has_photo(folder)]
 
 
 def list_class_folders(root: Path, folders: list[tuple[str, Path]]) -> Listing:
     """Lists the photos below each class folder; none is opened.
 
-    Stems may repeat: what is made of such a folder names the photos anew.
+    Stems may repeat: what is made of such a folder names the photos anew. Folders that are nested
+    in another way than split, class, photos are problems of the listing.
     """
-    listing = Listing(mask_folder=root / "masks")
+    listing = Listing(mask_folder=root / "masks", problems=_nesting_problems(root, folders))
     for split, folder in folders:
         for path in photos_below(folder):
             name = str(path.relative_to(root))
@@ -61,11 +71,53 @@ def list_class_folders(root: Path, folders: list[tuple[str, Path]]) -> Listing:
 def photos_below(folder: Path) -> Iterator[Path]:
     """The photos below a folder by their suffixes, sorted; hidden files and folders left out."""
     for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN))
         for name in sorted(names):
             if not name.startswith(".") and Path(name).suffix.lower() in PHOTO_SUFFIXES:
                 yield Path(parent, name)
 
 
+def _nesting_problems(root: Path, folders: list[tuple[str, Path]]) -> list[str]:
+    """One line for each way in which splits and classes are not where they are looked for."""
+    problems = []
+    classes = [folder for split, folder in folders if split == UNSPLIT]
+    splits = [folder.name for folder in classes if _is_split(folder)]
+    if splits:
+        others = [folder.name for folder in classes if not _is_split(folder)]
+        problems.append(
+            f"{root}: {', '.join(splits)} are names of splits, and beside them lie photos in "
+            f"{_some(others)}. Move those away, or into a folder of a split."
+        )
+    upside_down = [
+        folder for _, folder in folders if any(map(_is_split, filter(_has_photo, _folders(folder))))
+    ]
+    if upside_down and not splits:
+        names = _some([str(folder.relative_to(root)) for folder in upside_down])
+        problems.append(
+            f"{root}: the folders of splits lie inside those of classes ({names}). Turn that "
+            "round: train/cat, not cat/train."
+        )
+    elif len({folder.name for _, folder in folders}) == 1:
+        only = folders[0][1]
+        if not any(path.parent == only for path in photos_below(only)):
+            problems.append(
+                f"{root}: has one class, {only.name}, with photos only in folders inside it. Did "
+                f"you mean {only}?"
+            )
+    return problems
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
+def _is_split(folder: Path) -> bool:
+    return folder.name.lower() in SPLITS
+
+
+def _has_photo(folder: Path) -> bool:
+    return next(photos_below(folder), None) is not None
+
+
 def _folders(root: Path) -> list[Path]:
-    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "__")))
+    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(HIDDEN))

@@ -29,9 +29,10 @@ def coco_files(root: Path) -> list[Path]:
 def list_coco_tags(root: Path, files: list[Path]) -> Listing:
     """Lists the photos that the files name, each tagged with the categories of its annotations.
 
-    A photo that several files of a split name has the tags of all. The split is the word train,
-    val or test in the name of the file or of its folder. A photo is looked for beside its file, in
-    the root, in images/ and in folders called as the split or file.
+    A photo that several files of a split name has the tags of all; so has one that a file without
+    a split names, too. The split is the word train, val or test in the name of the file or of its
+    folder. A photo is looked for beside its file, in the root, in images/, and there in folders
+    called as the split, the file, or the last part of its name: train2017 of instances_train2017.
     """
     listing = Listing(mask_folder=root / "masks")
     for file in files:
@@ -43,26 +44,25 @@ def list_coco_tags(root: Path, files: list[Path]) -> Listing:
             content = json.loads(text)
             images = _by_id(content, "images", "file_name")
             categories = _by_id(content, "categories", "name")
+            tags = _tags(content, images, categories, name, listing)
         except (ValueError, RecursionError) as error:
             listing.problems.append(f"{name}: is no COCO-style JSON: {error}. Mend the file.")
             continue
-        tags = _tags(content, images, categories, name, listing)
         split = _split(file, root)
-        folders = dict.fromkeys(
-            (file.parent, root, root / "images", root / split, root / file.stem)
-        )
+        folders = _folders(file, root, split)
         missing = []
         for key, file_name in images.items():
             listing.splits.add(split)
             entry = Entry(split, root, tags[key], name)
-            missing += [] if _add(listing, entry, tuple(folders), file_name) else [file_name]
+            missing += [] if _add(listing, entry, folders, file_name) else [file_name]
         if missing:
-            places = ", ".join(f"{path.relative_to(root)}/" for path in folders)
+            there = (path for path in folders if path.is_dir())
+            places = ", ".join(f"{path.relative_to(root)}/" for path in there)
             listing.problems.append(
                 f"{name}: {len(missing):,} of its {len(images):,} photos are not there, such as "
                 f"{', '.join(missing[:_SHOWN])}. Looked for in {places}. Put them there."
             )
-    listing.entries = _merged(listing.entries)
+    listing.entries = _merged(_with_splits(listing.entries))
     return listing
 
 
@@ -115,7 +115,9 @@ def _tags(
 
 def _pairs(content: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
     annotations = content.get("annotations", [])
-    for item in annotations if isinstance(annotations, list) else ():
+    if not isinstance(annotations, list):
+        raise ValueError("`annotations` must be a list")
+    for item in annotations:
         item = item if isinstance(item, dict) else {}
         keys = (item.get("image_id"), item.get("category_id"))
         # What cannot be a key is none of the ids: shown as it is.
@@ -133,6 +135,15 @@ def _split(file: Path, root: Path) -> str:
     return UNSPLIT
 
 
+def _folders(file: Path, root: Path, split: str) -> tuple[Path, ...]:
+    """Where the photos of a file may lie."""
+    names = dict.fromkeys((split, file.stem, file.stem.rpartition("_")[2]))
+    places = [file.parent, root, root / "images", *(root / name for name in names)]
+    places += [root / "images" / name for name in names]
+    places += [root / split / "images", file.parent / "images"]
+    return tuple(dict.fromkeys(places))
+
+
 def _add(listing: Listing, entry: Entry, folders: tuple[Path, ...], file_name: str) -> bool:
     """Adds the photo that a file names; False where it is in none of the folders."""
     try:
@@ -146,6 +157,21 @@ def _add(listing: Listing, entry: Entry, folders: tuple[Path, ...], file_name: s
         # Within a file a photo stands once; COCO's own files of one split share all photos.
         listing.add(replace(entry, path=path), scope=f"{entry.where}/{path}")
     return path is not None
+
+
+def _with_splits(entries: list[Entry]) -> list[Entry]:
+    """Entries of no split take those that other files give to the same photo."""
+    known: dict[Path, dict[str, None]] = {}
+    for entry in entries:
+        if entry.split != UNSPLIT:
+            known.setdefault(entry.path, {})[entry.split] = None
+    return [
+        replace(entry, split=split)
+        for entry in entries
+        for split in (
+            known.get(entry.path, (UNSPLIT,)) if entry.split == UNSPLIT else (entry.split,)
+        )
+    ]
 
 
 def _merged(entries: list[Entry]) -> list[Entry]:

@@ -68,13 +68,15 @@ def read_layout(root: Path) -> Layout:
 
 
 def _is_prepared(root: Path) -> bool:
-    """Whether data.json is there and ours, or damaged; a COCO-style JSON may have that name too."""
+    """Whether data.json is there and ours, or damaged; files of others may have that name too."""
     if not (root / RECORD).is_file():
         return False
     try:
         return bool(read_record(root))
     except DataError:
-        return not may_be_coco(root / RECORD)
+        # Without lists/ and tags.csv nothing of a prepared folder is there.
+        whole = (root / "lists").is_dir() and (root / "tags.csv").exists()
+        return whole and not may_be_coco(root / RECORD)
 
 
 def guess_splits(found: Iterable[str]) -> tuple[str, str]:
@@ -92,7 +94,7 @@ def guess_splits(found: Iterable[str]) -> tuple[str, str]:
         lambda name: "train" in name,
         lambda name: name == UNSPLIT,
     )
-    others = [name for name in names if name != train and "train" not in name]
+    others = [name for name in names if name != train and "train" not in name.lower()]
     evaluated = _first(
         others,
         lambda name: name == "val",
@@ -100,13 +102,19 @@ def guess_splits(found: Iterable[str]) -> tuple[str, str]:
         lambda name: "test" in name,
         lambda name: len(others) == 1,
     )
-    if train is None and len(names) == 1 and not any(w in names[0] for w in ("val", "test")):
+    if (
+        train is None
+        and len(names) == 1
+        and not any(w in names[0].lower() for w in ("val", "test"))
+    ):
         train = evaluated = names[0]
     return train or "train", evaluated or train or "val"
 
 
 def _first(names: list[str], *rules: Callable[[str], bool]) -> str | None:
-    return next((name for rule in rules for name in names if rule(name)), None)
+    """The first name that the first rule fits; as it is written before in small letters."""
+    ways: tuple[Callable[[str], str], ...] = (str, str.lower)
+    return next((n for rule in rules for way in ways for n in names if rule(way(n))), None)
 
 
 def _voc(root: Path, splits: list[str]) -> Listing:
@@ -127,6 +135,8 @@ def _nothing(root: Path) -> Listing:
     inside = inside or next(iter(sorted(root.glob("*/*/JPEGImages"))), None)
     if inside is not None:
         hint = f"Did you mean {inside.parent}?"
+    elif next(root.glob("*/data/*/shots"), None):
+        hint = "`wsss-tf data prepare youtube_objects` makes one of YouTube-Objects' folders."
     elif any(root.iterdir()):
         hint = "Write tags.csv for these photos, or sort them into one folder per class."
     else:

@@ -102,15 +102,25 @@ def _content(photo: OwnPhoto) -> bytes:
 
 def _unfit(root: Path, photos: Sequence[OwnPhoto]) -> list[str]:
     """Why tags.csv cannot name these photos where they lie."""
-    stems = Counter(photo.path.stem for photo in photos)
-    found = [
-        f"{photo.path}: {stems[photo.path.stem]} photos have the stem {photo.path.stem!r}, which "
-        "names the mask of a photo. Copy them under other names with --copy-to."
-        for photo in photos
-        if stems[photo.path.stem] > 1
-    ]
+    splits: dict[Path, list[str]] = {}
     for photo in photos:
-        name = str(photo.path.relative_to(root))
+        splits.setdefault(photo.path, []).append(photo.split)
+    found = [
+        f"{path}: is in the splits {' and '.join(names)}. Take it out of all but one."
+        for path, names in splits.items()
+        if len(names) > 1
+    ]
+    stems = Counter(path.stem for path in splits)
+    found += [
+        f"{path}: {stems[path.stem]} photos have the stem {path.stem!r}, which "
+        "names the mask of a photo. Copy them under other names with --copy-to."
+        for path in splits
+        if stems[path.stem] > 1
+    ]
+    for path in splits:
+        name = str(path.relative_to(root))
+        if name != name.strip():
+            found.append(f"{name!r}: begins or ends with a space. Rename it, or use --copy-to.")
         if name.encode("utf-8", "replace").decode() != name or not name.isprintable():
             found.append(f"{name!r}: is no plain UTF-8 name. Rename it, or use --copy-to.")
     return found

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wsss_tf.data.listing import Entry
 from wsss_tf.data.own.class_folders import UNSPLIT
-from wsss_tf.data.own.layouts import Layout
+from wsss_tf.data.own.layouts import Layout, guess_splits
 from wsss_tf.data.photo_files import check_photos
 from wsss_tf.errors import DataProblems
 from wsss_tf.files import sha256
@@ -55,7 +55,8 @@ def plan(layout: Layout, *, val_share: float, max_pixels: int = MAX_PIXELS) -> P
 
     A photo that lies in several class folders becomes one photo with several tags. Photos without
     a split are parted by the digest of their content, so that adding photos moves few others and
-    copies stay together; of two photos or more at least one is trained on, and one evaluated.
+    copies stay together; no class loses its last photo to train on, and where they allow it at
+    least one photo is evaluated.
 
     Args:
         layout: "class_folders" or "coco_tags".
@@ -95,7 +96,16 @@ def plan(layout: Layout, *, val_share: float, max_pixels: int = MAX_PIXELS) -> P
     photos = [_own_photo(entry) for entry in entries]
     if layout.name == "class_folders":
         photos = _merged(photos)
-    return Plan(tuple(_named(_parted(photos, val_share), layout.root)), labels)
+    photos = _parted(photos, val_share)
+    splits = {photo.split for photo in photos}
+    if guess_splits(splits)[0] not in splits:
+        raise DataProblems(
+            [
+                f"{layout.root}: must have photos to train on. Received: only the splits "
+                f"{', '.join(sorted(splits))}. Name a folder or a JSON train."
+            ]
+        )
+    return Plan(tuple(_named(photos, layout.root)), labels)
 
 
 def _own_photo(entry: Entry) -> OwnPhoto:
@@ -114,11 +124,21 @@ def _merged(photos: list[OwnPhoto]) -> list[OwnPhoto]:
 
 
 def _parted(photos: list[OwnPhoto], val_share: float) -> list[OwnPhoto]:
-    """Photos without a split in train and val: the lowest digests are val."""
-    digests = sorted({photo.digest for photo in photos if photo.split == UNSPLIT})
-    least = 1 if val_share else 0
-    count = min(max(round(val_share * len(digests)), least), len(digests) - 1)
-    chosen = set(digests[: max(count, 0)])
+    """Photos without a split in train and val: the lowest digests are val.
+
+    A photo that is the last to train on of a class stays, and the next one takes its place.
+    """
+    tags: dict[str, set[str]] = {}
+    for photo in photos:
+        if photo.split == UNSPLIT:
+            tags.setdefault(photo.digest, set()).update(photo.tags)
+    left = Counter(name for names in tags.values() for name in names)
+    count = max(round(val_share * len(tags)), 1 if val_share else 0)
+    chosen = set[str]()
+    for digest in sorted(tags):
+        if len(chosen) < count and all(left[name] > 1 for name in tags[digest]):
+            chosen.add(digest)
+            left.subtract(tags[digest])
     return [
         replace(photo, split="val" if photo.digest in chosen else "train")
         if photo.split == UNSPLIT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,7 +88,7 @@ def _head(path: Path, settings: DataSettings, dataset: DataSet) -> Iterator[str]
     yield f"# {labels.num_tags} classes and background; {counted}."
     yield "# Written by `wsss-tf data init`."
     yield "#"
-    yield f"# Run:    wsss-tf train {_comment(path.name)} --out runs/mine"
+    yield f"# Run:    wsss-tf train {_comment(shlex.quote(str(path)))} --out runs/mine"
     yield "# Expect: no figure to promise; it depends on the photos. Look at RUN/masks first: where"
     yield "#         the masks miss the objects, training will not find them either."
     yield "#"
