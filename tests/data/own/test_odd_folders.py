@@ -164,6 +164,18 @@ def test_a_file_of_all_photos_moves_none_that_has_a_split(tmp_path, photo, writt
     assert sum(split == "val" for split, _ in found.values()) == 2
 
 
+def test_a_file_of_photos_that_all_have_splits_is_no_split(tmp_path, photo):
+    root = tmp_path / "mine"
+    for number in range(4):
+        photo(root / f"{number}.jpg", number)
+    coco(root, "train", range(3))
+    coco(root, "val", (3,))
+    coco(root, "all_images", range(4))
+    listing = read_layout(root).listing
+    assert listing.splits == {"train", "val"}
+    assert [entry.split for entry in listing.entries] == ["train", "train", "train", "val"]
+
+
 def test_a_photo_in_two_splits_is_named_as_such(tmp_path, photo, written):
     root = tmp_path / "mine"
     for number in range(4):

@@ -63,6 +63,8 @@ def list_coco_tags(root: Path, files: list[Path]) -> Listing:
                 f"{', '.join(missing[:_SHOWN])}. Looked for in {places}. Put them there."
             )
     listing.entries = _merged(_with_splits(listing.entries))
+    if listing.entries and all(entry.split != UNSPLIT for entry in listing.entries):
+        listing.splits.discard(UNSPLIT)
     return listing
 
 
