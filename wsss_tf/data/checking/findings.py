@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections import defaultdict
@@ -13,7 +12,7 @@ from pathlib import Path
 from wsss_tf.data.checking.facts import Facts
 from wsss_tf.data.checking.kinds import Finding
 from wsss_tf.data.checking.prepared import changed_findings, edited_findings, had_masks
-from wsss_tf.data.own.class_folders import HIDDEN
+from wsss_tf.data.own.class_folders import files_below
 from wsss_tf.images import PHOTO_SUFFIXES
 
 _SHOWN = 3
@@ -190,7 +189,7 @@ def _copies_key(facts: Facts, paths: list[Path]) -> str:
 def _stray_findings(facts: Facts) -> Iterator[Finding]:
     """Masks and photos that lie beside the others and are named by no list."""
     if facts.layout.name == "class_folders":
-        for path in _below(facts.layout.root):
+        for path in files_below(facts.layout.root):
             if path.suffix.lower() in (PHOTO_SUFFIXES | _OTHERS) and path not in facts.photos:
                 yield Finding("unread", facts.name(path))
     if facts.layout.source is None:
@@ -205,13 +204,6 @@ def _stray_findings(facts: Facts) -> Iterator[Finding]:
         for path in _files(folder):
             if path.suffix.lower() in PHOTO_SUFFIXES and path not in facts.photos:
                 yield Finding("unlisted", facts.name(path), path)
-
-
-def _below(root: Path) -> Iterator[Path]:
-    """All files below a folder, sorted; hidden files and folders left out."""
-    for parent, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN))
-        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -14,9 +14,8 @@ from wsss_tf.images import PHOTO_SUFFIXES
 UNSPLIT = "all"
 """The split of photos that nothing has parted yet."""
 SPLITS = ("train", "val", "test", "training", "valid", "validation", "testing", "dev")
-# Hidden ones, those of macOS's archives and of Synology's thumbnails.
-HIDDEN = (".", "__", "@eaDir")
-"""How the names of folders begin that are left out."""
+# Folders that are left out begin so: hidden ones, of macOS's archives, of Synology's thumbnails.
+_HIDDEN = (".", "__", "@eaDir")
 # What the archives of VOC and of YouTube-Objects unpack to, in a folder that is named.
 _DATA_SETS = ("*/*/JPEGImages", "*/JPEGImages", "*/data/*/shots")
 _SHOWN = 3
@@ -69,12 +68,15 @@ def list_class_folders(root: Path, folders: list[tuple[str, Path]]) -> Listing:
 
 
 def photos_below(folder: Path) -> Iterator[Path]:
-    """The photos below a folder by their suffixes, sorted; hidden files and folders left out."""
+    """The photos below a folder by their suffixes, sorted as `files_below` does."""
+    return (path for path in files_below(folder) if path.suffix.lower() in PHOTO_SUFFIXES)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files below a folder, sorted; hidden files and folders left out."""
     for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN))
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in PHOTO_SUFFIXES:
-                yield Path(parent, name)
+        folders[:] = sorted(name for name in folders if not name.startswith(_HIDDEN))
+        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
 
 
 def _nesting_problems(root: Path, folders: list[tuple[str, Path]]) -> list[str]:
@@ -120,4 +122,4 @@ def _has_photo(folder: Path) -> bool:
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(HIDDEN))
+    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(_HIDDEN))
