@@ -6,9 +6,9 @@ SHELL := /bin/sh
 unexport PYTHONPATH PYTHONHOME PIP_USER
 
 PYTHON ?=
+CANDIDATES := python3.11 python3.12 python3.13 python3 python
 # Each takes a core and 2 to 3 GB. A file's tests stay together, as they share what it trains.
 WORKERS ?= 2
-CANDIDATES := python3.11 python3.12 python3.13 python3 python
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed

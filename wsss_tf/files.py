@@ -114,10 +114,15 @@ def sha256(path: str | os.PathLike[str]) -> str:
     Raises:
         OSError: it cannot be read, or is no regular file; a pipe is not waited for.
     """
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError(errno.EINVAL, "is no regular file", os.fspath(path))
+    require_regular(path)
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_regular(path: str | os.PathLike[str]) -> None:
+    """Raises OSError for what is not there or no regular file: reading a pipe may never end."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "is no regular file", os.fspath(path))
 
 
 def safe_join(root: str | os.PathLike[str], relative: str | os.PathLike[str]) -> Path:

@@ -181,7 +181,7 @@ def test_a_list_that_is_a_pipe_is_not_waited_for(write_folder, build):
     root = write_folder([ROW])
     (root / "tags.csv").unlink()
     os.mkfifo(root / "tags.csv")
-    assert "tags.csv: must be a regular file" in problems_of(root, build.settings())[0]
+    assert "tags.csv: is no regular file" in problems_of(root, build.settings())[0]
 
 
 def test_a_split_without_photos_and_an_unknown_class_to_keep(write_folder, build):

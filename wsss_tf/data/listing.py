@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wsss_tf.files import require_regular
 from wsss_tf.labels import LabelSpace
 
 
@@ -78,14 +78,11 @@ class Listing:
 
     def read_text(self, path: Path, *, fix: str) -> str | None:
         """Text of a list, which counts as read; None and a problem where it cannot be read."""
-        content, reason = None, "must be a regular file, not a folder, a device or a pipe"
         try:
-            if stat.S_ISREG(path.stat().st_mode):  # Opening a pipe waits for whoever writes to it.
-                content = path.read_bytes()
+            require_regular(path)
+            content = path.read_bytes()
         except OSError as error:
-            missing = isinstance(error, FileNotFoundError)
-            reason = "does not exist" if missing else str(error.strerror)
-        if content is None:
+            reason = "does not exist" if isinstance(error, FileNotFoundError) else error.strerror
             self.problems.append(f"{path}: {reason}. {fix}")
             return None
         try:

@@ -149,7 +149,7 @@ def test_two_files_of_one_name_are_refused(small, tmp_path):
     name = "COCO_train2014_000000000025.jpg"
     (root / "train2014/grey").mkdir()
     shutil.copy(root / "train2014" / name, root / "train2014/grey" / name)
-    with pytest.raises(DataProblems, match=f"photo once. Received: {name} and grey/{name}"):
+    with pytest.raises(DataProblems, match=f"1 more than once, such as {name} and grey/{name}"):
         prepare(root, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -230,7 +230,7 @@ def test_frames_and_masks_that_are_not_where_they_belong_are_named(tmp_path):
         prepare(root, tmp_path / "out")
     text = str(caught.value)
     assert "aeroplane.tar.gz: must hold frames of aeroplane. Received: those of bird." in text
-    assert "are the same frame" in text
+    assert "cat: must hold each frame once. Received: 1 more than once, such as data/" in text
     assert not (tmp_path / "out").exists()
 
 

@@ -16,8 +16,10 @@ UNSPLIT = "all"
 SPLITS = ("train", "val", "test", "training", "valid", "validation", "testing", "dev")
 # Folders that are left out begin so: hidden ones, of macOS's archives, of Synology's thumbnails.
 _HIDDEN = (".", "__", "@eaDir")
-# What the archives of VOC and of YouTube-Objects unpack to, in a folder that is named.
-_DATA_SETS = ("*/*/JPEGImages", "*/JPEGImages", "*/data/*/shots")
+UNPACKED_VOC = "*/*/JPEGImages"
+"""What VOC's archive unpacks to in a folder, which is no folder of classes then."""
+UNPACKED_YOUTUBE = "*/data/*/shots"
+"""The same of YouTube-Objects."""
 _SHOWN = 3
 # Folders of photos by what they are, not by what they show: no classes.
 _NOT_CLASSES = {
@@ -33,7 +35,7 @@ def class_folders(root: Path) -> list[tuple[str, Path]]:
     photo, or are called images or masks, or hold folders of that name, or are those that VOC's and
     YouTube-Objects' archives unpack to.
     """
-    if any(next(root.glob(mark), None) for mark in _DATA_SETS):
+    if any(next(root.glob(mark), None) for mark in (UNPACKED_VOC, UNPACKED_YOUTUBE)):
         return []
     top = [folder for folder in _folders(root) if _has_photo(folder)]
     if top and all(_is_split(folder) for folder in top):

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wsss_tf.data.listing import Listing
-from wsss_tf.data.own.class_folders import SPLITS, UNSPLIT, class_folders, list_class_folders
+from wsss_tf.data.own.class_folders import (
+    SPLITS,
+    UNPACKED_VOC,
+    UNPACKED_YOUTUBE,
+    UNSPLIT,
+    class_folders,
+    list_class_folders,
+)
 from wsss_tf.data.own.coco_tags import coco_files, list_coco_tags, may_be_coco
 from wsss_tf.data.prepare.folder import unfinished
 from wsss_tf.data.prepare.record import NAME as RECORD
@@ -74,9 +81,8 @@ def _is_prepared(root: Path) -> bool:
     try:
         return bool(read_record(root))
     except DataError:
-        # Without lists/ and tags.csv nothing of a prepared folder is there.
-        whole = (root / "lists").is_dir() and (root / "tags.csv").exists()
-        return whole and not may_be_coco(root / RECORD)
+        # Without lists/ it is none that a preparation has made.
+        return (root / "lists").is_dir() and not may_be_coco(root / RECORD)
 
 
 def guess_splits(found: Iterable[str]) -> tuple[str, str]:
@@ -132,10 +138,10 @@ def _nothing(root: Path) -> Listing:
     listing = Listing(mask_folder=root / "masks")
     marks = ("data.json", "tags.csv", "JPEGImages")
     inside = next((p for mark in marks for p in sorted(root.glob(f"*/{mark}"))), None)
-    inside = inside or next(iter(sorted(root.glob("*/*/JPEGImages"))), None)
+    inside = inside or next(iter(sorted(root.glob(UNPACKED_VOC))), None)
     if inside is not None:
         hint = f"Did you mean {inside.parent}?"
-    elif next(root.glob("*/data/*/shots"), None):
+    elif next(root.glob(UNPACKED_YOUTUBE), None):
         hint = "`wsss-tf data prepare youtube_objects` makes one of YouTube-Objects' folders."
     elif any(root.iterdir()):
         hint = "Write tags.csv for these photos, or sort them into one folder per class."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -167,8 +167,11 @@ def _collect(
             continue
         photos = open_archive(inputs.photos[part], only=_is_photo)
         archive = stack.enter_context(photos)
-        files = {PurePosixPath(name).name: name for name in archive.names()}
-        problems += _repeated(inputs.photos[part], instances, archive.names())
+        places: dict[str, list[str]] = {}
+        for name in archive.names():
+            places.setdefault(PurePosixPath(name).name, []).append(name)
+        files = {name: found[0] for name, found in places.items()}
+        problems += _repeated(inputs.photos[part], instances, places)
         problems += _missing(inputs.photos[part], instances, files)
         notes += _notes(part, instances, files)
         if not instances.annotations:
@@ -217,18 +220,15 @@ def _item(
     )
 
 
-def _repeated(path: Path, instances: Instances, names: Sequence[str]) -> list[str]:
+def _repeated(path: Path, instances: Instances, places: dict[str, list[str]]) -> list[str]:
     """One line if several files could be the photo that an annotation names."""
-    wanted = {image.file_name for image in instances.images}
-    places: dict[str, list[str]] = {}
-    for name in names:
-        places.setdefault(PurePosixPath(name).name, []).append(name)
-    found = [same for name, same in places.items() if len(same) > 1 and name in wanted]
+    names = (image.file_name for image in instances.images)
+    found = [places[name] for name in names if len(places.get(name, ())) > 1]
     if not found:
         return []
     return [
-        f"{path}: must hold each photo once. Received: {' and '.join(found[0][:_SHOWN])}, and "
-        f"{len(found) - 1} more such names. Move the others away."
+        f"{path}: must hold each photo once. Received: {len(found):,} more than once, such as "
+        f"{' and '.join(found[0][:_SHOWN])}. Move the others away."
     ]
 
 

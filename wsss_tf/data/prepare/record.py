@@ -11,6 +11,7 @@ from typing import Any
 from wsss_tf.data.prepare.items import About, Source, is_split
 from wsss_tf.data.prepare.sums import NAME as SUMS
 from wsss_tf.errors import DataError
+from wsss_tf.files import require_regular
 from wsss_tf.labels import label_space
 
 NAME = "data.json"
@@ -70,6 +71,7 @@ def read_record(out: Path) -> dict[str, Any] | None:
     """
     path = out / NAME
     try:
+        require_regular(path)
         record = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import re
 from collections.abc import Callable, Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from wsss_tf.data.prepare.threads import in_threads
 from wsss_tf.errors import DataError
-from wsss_tf.files import sha256
+from wsss_tf.files import require_regular, sha256
 
 NAME = "SHA256SUMS"
 _LINE = re.compile(r"([0-9a-f]{64})  ((?:images|masks)/[^/\0]+)")
@@ -34,8 +33,7 @@ def read_sums(out: Path) -> dict[str, str]:
     """
     path = out / NAME
     try:
-        if not path.is_file():  # Opening a pipe waits for whoever writes to it.
-            raise FileNotFoundError(errno.ENOENT, "there is no such file", str(path))
+        require_regular(path)
         lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read: {error}. Prepare the folder again.") from error

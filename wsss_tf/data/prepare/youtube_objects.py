@@ -152,21 +152,22 @@ class Truth:
 
     def _found(self, pattern: re.Pattern[str]) -> tuple[dict[Frame, str], list[str]]:
         """The names by frame, and what is wrong with them: classes unknown, frames twice."""
-        found: dict[Frame, str] = {}
-        unknown, problems = dict[str, None](), list[str]()
+        found: dict[Frame, list[str]] = {}
+        unknown = dict[str, None]()
         for name in self.archive.names():
             if match := pattern.fullmatch(name):
                 if match[1] not in label_space("youtube_objects").tags:
                     unknown[match[1]] = None
                     continue
                 shot = Shot(match[1], int(match[2]), int(match[3]))
-                problems += _add(found, Frame(shot, int(match[4])), name, self.archive.path)
+                found.setdefault(Frame(shot, int(match[4])), []).append(name)
+        first, problems = _first(found, self.archive.path)
         if unknown:
             problems.append(
                 f"{self.archive.path}: folders must be called as the classes, such as aeroplane. "
                 f"Received: {', '.join(list(unknown)[:_SHOWN])}. Rename them, or move them away."
             )
-        return found, problems
+        return first, problems
 
 
 def evenly(frames: list[Frame], count: int) -> list[Frame]:
@@ -267,8 +268,8 @@ def _frames(label: str, path: Path) -> tuple[dict[Frame, str], list[str]]:
 
     Of an archive nothing is kept but the names.
     """
-    found: dict[Frame, str] = {}
-    others, problems = dict[str, None](), list[str]()
+    found: dict[Frame, list[str]] = {}
+    others = dict[str, None]()
     classes = set(label_space("youtube_objects").tags) - {label}
 
     def note(name: str) -> bool:
@@ -276,24 +277,29 @@ def _frames(label: str, path: Path) -> tuple[dict[Frame, str], list[str]]:
             if match[1] in classes:
                 others[match[1]] = None
             frame = Frame(Shot(label, int(match[2]), int(match[3])), int(match[4]))
-            problems.extend(_add(found, frame, name, path))
+            found.setdefault(frame, []).append(name)
         return False
 
     open_archive(path, only=note).close()
+    first, problems = _first(found, path)
     if others:
         problems.append(
             f"{path}: must hold frames of {label}. Received: those of {', '.join(others)}. Get it "
             "again."
         )
-    return found, problems
+    return first, problems
 
 
-def _add(found: dict[Frame, str], frame: Frame, name: str, path: Path) -> list[str]:
-    """Adds the name of a frame; a line if it has one already."""
-    first = found.setdefault(frame, name)
-    if first == name:
-        return []
-    return [f"{path}: {first} and {name} are the same frame. Move one of the two away."]
+def _first(found: dict[Frame, list[str]], path: Path) -> tuple[dict[Frame, str], list[str]]:
+    """The name of each frame, and a line if any has several."""
+    twice = [names for names in found.values() if len(names) > 1]
+    problems = []
+    if twice:
+        problems.append(
+            f"{path}: must hold each frame once. Received: {len(twice):,} more than once, such as "
+            f"{' and '.join(twice[0][:_SHOWN])}. Move the others away."
+        )
+    return {frame: names[0] for frame, names in found.items()}, problems
 
 
 def _class_problems(
